@@ -1,0 +1,1 @@
+"""What crosses a boundary: money, message types and their catalogue."""

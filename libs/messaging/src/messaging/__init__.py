@@ -1,0 +1,1 @@
+"""The only code that speaks AMQP: signed frames, outbox, relay, inbox, consumer, topology, parked."""

@@ -1,0 +1,1 @@
+"""What every process needs: database, problems, auth, settings, telemetry, health, lifecycle, clock."""

@@ -1,0 +1,1 @@
+"""For tests only: real Postgres and RabbitMQ, builders, eventually()."""

@@ -1,0 +1,1 @@
+"""Screens every payment and keeps every decision."""

@@ -1,0 +1,1 @@
+"""Tells upstream systems what became of their payments."""

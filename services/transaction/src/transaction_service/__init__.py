@@ -1,0 +1,1 @@
+"""Owns the payment and alone decides its state."""
