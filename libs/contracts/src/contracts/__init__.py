@@ -1,1 +1,1 @@
-"""What crosses a boundary: money, message types and their catalogue."""
+"""What crosses a boundary between services: money, message types and the catalogue of who sends what."""
