@@ -1,0 +1,116 @@
+"""The transactional outbox: an event is written in the same commit as the change that it tells of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from contracts.messages import Payload
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from messaging.event import Event, encode
+
+# Set on a connection that has written to the outbox, so that the commit's owner knows to nudge the relay.
+WRITTEN = "florin.outbox_written"
+
+_ADD = text(
+    """
+    INSERT INTO outbox (event_id, type, subject, body)
+    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:subjects AS text[]),
+                         CAST(:bodies AS text[]))
+    """
+)
+_CLAIM = text(
+    """
+    SELECT position, type, body FROM outbox
+    WHERE sent_at IS NULL AND available_at <= now()
+    ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED
+    """
+)
+_MARK_SENT = text("UPDATE outbox SET sent_at = now() WHERE position = ANY(CAST(:positions AS bigint[]))")
+# A frame that the broker refuses must not pin the relay: it steps back, ever longer, up to five minutes.
+_POSTPONE = text(
+    """
+    UPDATE outbox SET attempts = attempts + 1,
+        available_at = now() + least(interval '5 minutes', interval '1 second' * power(2, least(attempts, 9)))
+    WHERE position = ANY(CAST(:positions AS bigint[]))
+    """
+)
+_REDRIVE = text(
+    """
+    UPDATE outbox SET sent_at = NULL, available_at = now()
+    WHERE created_at >= :since AND sent_at IS NOT NULL
+    """
+)
+_PRUNE = text(
+    """
+    DELETE FROM outbox WHERE position IN (
+        SELECT position FROM outbox
+        WHERE created_at < now() - :retention AND sent_at < now() - :retention LIMIT :limit)
+    """
+)
+_BACKLOG = text(
+    """
+    SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age_s
+    FROM (SELECT created_at FROM outbox WHERE sent_at IS NULL ORDER BY position LIMIT 100000) AS unsent
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One event that waits to be sent."""
+
+    position: int
+    type: str
+    body: str
+
+
+async def add(connection: AsyncConnection, events: Sequence[Event[Payload]]) -> None:
+    """Write events in the caller's transaction; the relay sends them once that has committed."""
+    if not events:
+        return
+    parameters = {
+        "ids": [event.id for event in events],
+        "types": [event.type for event in events],
+        "subjects": [event.subject for event in events],
+        "bodies": [encode(event).decode() for event in events],
+    }
+    await connection.execute(_ADD, parameters)
+    connection.info[WRITTEN] = True
+
+
+async def claim(connection: AsyncConnection, *, limit: int) -> list[OutboxRow]:
+    """Take up to `limit` unsent rows that no other relay holds, oldest first, until the transaction ends."""
+    rows = await connection.execute(_CLAIM, {"limit": limit})
+    return [OutboxRow(row.position, row.type, row.body) for row in rows]
+
+
+async def mark_sent(connection: AsyncConnection, positions: Sequence[int]) -> None:
+    """Record that the broker has confirmed these rows."""
+    if positions:
+        await connection.execute(_MARK_SENT, {"positions": list(positions)})
+
+
+async def postpone(connection: AsyncConnection, positions: Sequence[int]) -> None:
+    """Leave rows that the broker refused for a later try, so that the others go first."""
+    if positions:
+        await connection.execute(_POSTPONE, {"positions": list(positions)})
+
+
+async def redrive(connection: AsyncConnection, *, since: datetime) -> int:
+    """Send again everything written since then; returns how many events. Inboxes make repeats harmless."""
+    result = await connection.execute(_REDRIVE, {"since": since})
+    return result.rowcount
+
+
+async def prune(connection: AsyncConnection, *, retention: timedelta, limit: int = 10_000) -> int:
+    """Delete up to `limit` rows that were sent longer ago than `retention`."""
+    result = await connection.execute(_PRUNE, {"retention": retention, "limit": limit})
+    return result.rowcount
+
+
+async def backlog(connection: AsyncConnection) -> tuple[int, float]:
+    """Return how many events wait (counted up to 100,000) and the age of the oldest in seconds."""
+    row = (await connection.execute(_BACKLOG)).one()
+    return int(row.pending), float(row.age_s)
