@@ -1,0 +1,1 @@
+"""Set-based SQL on the fraud schema: one round trip per step, always in the caller's transaction."""
