@@ -1,0 +1,1 @@
+"""HTTP in: translate, call one operation, translate out."""

@@ -1,0 +1,1 @@
+"""Messages in: translate, call one operation."""

@@ -1,0 +1,29 @@
+"""Prometheus metrics of webhook delivery. Labels are bounded: our own codes, never a client or an address."""
+
+from service_kit.telemetry import counter, gauge, histogram
+
+from notification_service.domain.delivery import Answer
+
+ATTEMPTS = counter("webhook_attempts", "Webhook attempts, by what came of them", ["outcome"])
+SECONDS = histogram(
+    "webhook_attempt_seconds",
+    "From the beginning of an attempt to its answer",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30),
+)
+DUE = gauge("webhook_deliveries_due", "Webhook deliveries that are due and wait, counted up to a limit")
+OLDEST_DUE = gauge("webhook_oldest_due_seconds", "How long the oldest due webhook delivery has waited")
+DISABLED = counter(
+    "webhook_endpoints_disabled", "Webhook endpoints switched off by us, by reason", ["reason"]
+)
+
+_OUTCOMES = {code: ATTEMPTS.labels(outcome=code) for code in ("delivered",)}
+
+
+def count_attempt(answer: Answer, duration_ms: int) -> None:
+    """Count one attempt by `delivered` or its error code."""
+    outcome = answer.error.value if answer.error is not None else "delivered"
+    child = _OUTCOMES.get(outcome)
+    if child is None:
+        child = _OUTCOMES[outcome] = ATTEMPTS.labels(outcome=outcome)
+    child.inc()
+    SECONDS.observe(duration_ms / 1_000)

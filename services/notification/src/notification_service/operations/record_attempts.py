@@ -1,0 +1,50 @@
+"""Record what became of attempts, move their deliveries on, switch off endpoints that are gone or dead."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from service_kit.ids import IdFactory
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notification_service.domain.delivery import Finished, settle
+from notification_service.domain.endpoint import Endpoint, EndpointStatus
+from notification_service.persistence import endpoints, queue
+
+from .switch_endpoint import save_switched_off
+
+AUTHOR: Final = "delivery-worker"
+
+
+async def record_attempts(
+    connection: AsyncConnection,
+    finished: Sequence[Finished],
+    *,
+    disable_after: timedelta,
+    draw: Callable[[], float],
+    new_id: IdFactory,
+) -> list[Endpoint]:
+    """Answers the endpoints that this switched off."""
+    if not finished:
+        return []
+    # The endpoints are locked before their deliveries, here and in a replay: no deadlock.
+    before = await endpoints.load_many_for_update(connection, sorted({f.claim.endpoint_id for f in finished}))
+    await queue.record(connection, [(f, settle(f, draw=draw)) for f in finished])
+    switched_off = []
+    for endpoint in before.values():
+        own = [f for f in finished if f.claim.endpoint_id == endpoint.id]
+        after = endpoint.after_tries(
+            succeeded=any(f.answer.succeeded for f in own),
+            failed=any(not f.answer.succeeded for f in own),
+            gone=any(f.answer.gone for f in own),
+            at=max(f.ended_at for f in own),
+            disable_after=disable_after,
+        )
+        if after is endpoint:
+            continue
+        if after.status is not EndpointStatus.ACTIVE:
+            await save_switched_off(connection, after, changed_by=AUTHOR, new_id=new_id)
+            switched_off.append(after)
+        else:
+            await endpoints.save(connection, after)
+    return switched_off

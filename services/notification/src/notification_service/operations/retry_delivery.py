@@ -1,0 +1,33 @@
+"""Send one webhook delivery again, whatever became of it."""
+
+from uuid import UUID
+
+from service_kit.clock import Clock
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notification_service.domain.delivery import DeliveryInProgress, DeliveryNotFound
+from notification_service.domain.endpoint import EndpointNotActive, EndpointStatus
+from notification_service.persistence import deliveries, endpoints
+from notification_service.persistence.deliveries import DeliveryView
+
+
+async def retry_delivery(
+    connection: AsyncConnection, *, client_id: str, delivery_id: UUID, clock: Clock
+) -> DeliveryView:
+    """The delivery, due at once with its whole schedule before it; its webhook id stays the same.
+
+    Raises DeliveryNotFound, EndpointNotActive, and DeliveryInProgress while a worker has it in hand.
+    """
+    delivery = await deliveries.load_for_update(connection, delivery_id, client_id=client_id)
+    if delivery is None:
+        raise DeliveryNotFound
+    endpoint = await endpoints.load(connection, delivery.endpoint_id, client_id=client_id)
+    if endpoint is None or endpoint.status is not EndpointStatus.ACTIVE:
+        raise EndpointNotActive
+    now = clock.now()
+    if delivery.lease_until is not None and delivery.lease_until > now:
+        raise DeliveryInProgress
+    await deliveries.restart(connection, delivery_id, at=now)
+    restarted = await deliveries.load(connection, delivery_id, client_id=client_id)
+    assert restarted is not None
+    return restarted
