@@ -1,0 +1,129 @@
+"""The outermost middleware: one trace, one metric, one log line, safe headers, and an answer whatever
+happens.
+
+One class and not one per concern: each layer of ASGI costs every request, and this one must run thousands of
+times a second on one core.
+"""
+
+import logging
+from time import perf_counter
+from typing import Any
+
+from prometheus_client import Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service_kit.problems import ProblemResponse, problem_for
+from service_kit.telemetry import gauge, histogram
+from service_kit.telemetry.logs import is_enabled, write_line
+from service_kit.telemetry.traces import begin_request, end_request
+
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; style-src 'self'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_NO_STORE = (b"cache-control", b"no-store")
+_CLOSE = (b"connection", b"close")
+
+_DURATION = histogram(
+    "http_request_duration_seconds", "Time to answer a request.", ("service", "method", "route", "status")
+)
+_IN_PROGRESS = gauge("http_requests_in_progress", "Requests being answered.", ("service",))
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_UNKNOWN_ROUTE = "unmatched"
+
+
+class Boundary:
+    """Wraps an application; `draining` makes every answer ask its client to open a new connection
+    elsewhere."""
+
+    def __init__(self, app: ASGIApp, *, service: str, state: Any) -> None:
+        self._app = app
+        self._service = service
+        self._state = state
+        self._in_progress = _IN_PROGRESS.labels(service)
+        self._durations: dict[tuple[str, str, int], Histogram] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        span, token = begin_request(scope["method"], _traceparent(scope))
+        self._in_progress.inc()
+        status = 0
+        draining = self._state.draining
+
+        async def send_safely(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_safe_headers(message["headers"], draining)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_safely)
+        except Exception as error:  # the last one who can answer
+            problem = problem_for(error)
+            if status:
+                raise
+            await ProblemResponse(problem)(scope, receive, send_safely)
+        finally:
+            self._in_progress.dec()
+            self._tell(scope, status, perf_counter() - started, span, token)
+
+    def _tell(self, scope: Scope, status: int, duration_s: float, span: Any, token: Any) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = route_template(scope)
+        key = (method, route, status)
+        child = self._durations.get(key)
+        if child is None:
+            child = _DURATION.labels(self._service, method, route, str(status))
+            self._durations[key] = child
+        child.observe(duration_s)
+        if is_enabled(logging.INFO):
+            line: dict[str, Any] = {
+                "level": "info",
+                "event": "request",
+                "method": method,
+                # The template and not the path: a path may name an account, a query a person.
+                "route": route,
+                "status": status,
+                "ms": round(duration_s * 1000, 2),
+                "trace_id": f"{span.get_span_context().trace_id:032x}",
+            }
+            client = scope.get("florin.client")
+            if client is not None:
+                line["client"] = client
+            write_line(line)
+        end_request(span, token, method=method, route=route, status=status)
+
+
+def route_template(scope: Scope) -> str:
+    """The matched route as it was declared (`/v1/payments/{payment_id}`), or one word for none."""
+    # FastAPI keeps an included route's whole path in a context of its own, the bare one on the route.
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    path = getattr(context, "path", None) or getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) else _UNKNOWN_ROUTE
+
+
+def _with_safe_headers(headers: list[tuple[bytes, bytes]], draining: bool) -> list[tuple[bytes, bytes]]:  # noqa: FBT001
+    names = {name for name, _ in headers}
+    safe = [*headers, *(pair for pair in SECURITY_HEADERS if pair[0] not in names)]
+    if b"cache-control" not in names:
+        safe.append(_NO_STORE)
+    if draining and b"connection" not in names:
+        safe.append(_CLOSE)
+    return safe
+
+
+def _traceparent(scope: Scope) -> bytes | None:
+    found = None
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            if found is not None:
+                return None
+            found = value
+    return found

@@ -1,0 +1,234 @@
+"""Postgres through one pool: transactions that commit before they answer, and snapshots that only read.
+
+Core on asyncpg, no ORM session. What a caller must be able to tell apart is told apart by type:
+`DatabaseUnavailable` (nothing was done), `CommitOutcomeUnknown` (nobody can say), any other (the server
+refused).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy
+from pydantic import SecretStr
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from service_kit.database_tls import tls_argument
+
+CONNECT_TIMEOUT_S = 5.0
+CHECKOUT_TIMEOUT_S = 5.0
+# Longer than the server's statement_timeout (30 s), so that the server's own, clearer refusal comes first.
+COMMAND_TIMEOUT_S = 35.0
+MIN_SERVER, MAX_SERVER = 15, 18
+
+# SQLSTATEs that say the server or the connection is gone or has no room: a later retry may well succeed.
+_OUTAGE_CLASSES = ("08", "53", "57P", "58")
+# Locks, deadlocks, serialization and cancelled statements: the transaction was rolled back, a retry is right.
+_RETRYABLE = frozenset({"40001", "40P01", "55P03", "57014", "25P03"})
+# At COMMIT these leave it open whether the server had already made the transaction durable.
+_UNKNOWN_AT_COMMIT = ("08", "57P", "58", "40003", "XX")
+
+
+class DatabaseUnavailable(ConnectionError):
+    """No connection to the database could be had, or it was lost before COMMIT was sent: nothing was done."""
+
+
+class CommitOutcomeUnknown(ConnectionError):
+    """The connection was lost during COMMIT: the transaction may or may not stand. Look it up by its key."""
+
+
+class ServerRefused(Exception):
+    """The database server runs in a way on which no money can be kept; the text says what to change."""
+
+
+class Database:
+    """One pool of connections to one service's schema, as that service's app role."""
+
+    def __init__(
+        self,
+        url: str | SecretStr,
+        *,
+        after_commit: Callable[[AsyncConnection], None] | None = None,
+        pool_size: int = 10,
+        application_name: str = "florin",
+    ) -> None:
+        self._after_commit = after_commit
+        self.engine = create_engine(url, pool_size=pool_size, application_name=application_name)
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        self._snapshot_engine = self.engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose work is committed when the block ends well and rolled back when it raises.
+
+        `after_commit(connection)` runs after the commit and before the connection returns to the pool.
+        Raises `DatabaseUnavailable` or `CommitOutcomeUnknown`; what the block raises passes unchanged.
+        """
+        async with self._connected(self.engine) as connection:
+            async with _rolled_back_on_error(connection):
+                yield connection
+            await _commit(connection)
+            if self._after_commit is not None:
+                self._after_commit(connection)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A read-only connection on which every statement sees the same instant (REPEATABLE READ)."""
+        async with self._connected(self._snapshot_engine) as connection, _rolled_back_on_error(connection):
+            yield connection
+            await connection.rollback()
+
+    async def ping(self) -> None:
+        """Returns when the database answers; raises when it does not."""
+        async with self.snapshot() as connection:
+            await connection.execute(sqlalchemy.text("SELECT 1"))
+
+    async def verify_server(self) -> None:
+        """Raises `ServerRefused` unless the server is PostgreSQL 15..18 and keeps what it has committed."""
+        async with self.snapshot() as connection:
+            row = (await connection.execute(sqlalchemy.text(_SERVER_SETTINGS))).one()
+        _refuse_unsafe(int(row.version), fsync=row.fsync, synchronous_commit=row.synchronous_commit)
+
+    def pool_in_use(self) -> int:
+        """How many connections are checked out at this moment."""
+        return int(self.engine.pool.checkedout())  # type: ignore[attr-defined]
+
+    async def close(self) -> None:
+        """Closes every connection of the pool."""
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        connection = engine.connect()
+        try:
+            await connection.start()
+        except (OSError, TimeoutError, PoolTimeout, DBAPIError) as error:
+            raise DatabaseUnavailable(f"no connection to the database: {type(error).__name__}") from error
+        try:
+            yield connection
+        finally:
+            # Shielded: a cancelled request must still give its connection back.
+            await asyncio.shield(connection.close())
+
+
+def create_engine(
+    url: str | SecretStr, *, pool_size: int = 10, application_name: str = "florin"
+) -> AsyncEngine:
+    """The engine every process uses: bounded pool, bounded waits, no parameter ever printed in an error."""
+    address, tls = _driver_url(url.get_secret_value() if isinstance(url, SecretStr) else url)
+    return create_async_engine(
+        address,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CHECKOUT_TIMEOUT_S,
+        pool_use_lifo=True,
+        pool_pre_ping=False,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT_S,
+            "command_timeout": COMMAND_TIMEOUT_S,
+            "prepared_statement_cache_size": 500,
+            # The planner's JIT costs more than it gives on statements of a millisecond.
+            "server_settings": {"application_name": application_name, "jit": "off"},
+            **tls,
+        },
+    )
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether a retry later may succeed: no connection, a full pool, a timeout, a lost race for a lock."""
+    if isinstance(error, DBAPIError):
+        state = sqlstate(error)
+        if error.connection_invalidated or state is None:
+            return error.connection_invalidated
+        return state in _RETRYABLE or state.startswith(_OUTAGE_CLASSES)
+    return isinstance(error, DatabaseUnavailable | CommitOutcomeUnknown | PoolTimeout)
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """The five characters by which Postgres names the error, if the server said any."""
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    return state if isinstance(state, str) else None
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    if await _is_closed(connection):
+        raise DatabaseUnavailable("the connection was lost before COMMIT: nothing was done")
+    try:
+        await connection.commit()
+    except DBAPIError as error:
+        state = sqlstate(error)
+        if state is not None and not state.startswith(_UNKNOWN_AT_COMMIT):
+            raise  # the server answered, and what it answers this way it has rolled back
+        await connection.invalidate(error)
+        raise CommitOutcomeUnknown("the connection was lost during COMMIT") from error
+    except (OSError, TimeoutError) as error:
+        await connection.invalidate(error)
+        raise CommitOutcomeUnknown("no answer to COMMIT") from error
+
+
+@asynccontextmanager
+async def _rolled_back_on_error(connection: AsyncConnection) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:
+        await asyncio.shield(_roll_back(connection))
+        raise
+
+
+async def _roll_back(connection: AsyncConnection) -> None:
+    try:
+        await connection.rollback()
+    except (DBAPIError, OSError, TimeoutError) as error:
+        # The first error is the one to tell; a connection that cannot roll back must not be used again.
+        await connection.invalidate(error)
+
+
+async def _is_closed(connection: AsyncConnection) -> bool:
+    if connection.invalidated:
+        return True
+    raw = await connection.get_raw_connection()
+    driver = raw.driver_connection
+    return driver is None or bool(driver.is_closed())
+
+
+def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
+    """At checkout: a connection whose socket has ended is replaced, without a round trip for the good
+    ones."""
+    if dbapi_connection.driver_connection.is_closed():
+        # One dead connection most often means a restarted server: drop all the older ones with it.
+        raise InvalidatePoolError("connection closed by the server")
+
+
+def _driver_url(url: str) -> tuple[URL, dict[str, Any]]:
+    address = make_url(url)
+    if address.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ValueError("the database URL must begin with postgresql://")
+    query = dict(address.query)
+    tls = tls_argument(query)
+    return address.set(drivername="postgresql+asyncpg", query=query), tls
+
+
+_SERVER_SETTINGS = """
+SELECT current_setting('server_version_num') AS version,
+       current_setting('fsync') AS fsync,
+       current_setting('synchronous_commit') AS synchronous_commit
+"""
+
+
+def _refuse_unsafe(version: int, *, fsync: str, synchronous_commit: str) -> None:
+    major = version // 10_000
+    if not MIN_SERVER <= major <= MAX_SERVER:
+        raise ServerRefused(f"PostgreSQL {major} is not supported: use {MIN_SERVER} to {MAX_SERVER}")
+    for name, value in (("fsync", fsync), ("synchronous_commit", synchronous_commit)):
+        if value == "off":
+            raise ServerRefused(
+                f"PostgreSQL runs with {name} = off and could lose what it has confirmed: set {name} = on"
+            )

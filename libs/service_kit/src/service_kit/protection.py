@@ -1,0 +1,41 @@
+"""Deny by default, as a test: every route says which scopes it requires."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from service_kit.auth import requires
+
+# What a stranger may read: the API's own description.
+PUBLIC = frozenset({"/openapi.json", "/docs", "/docs/style.css"})
+
+
+class Unprotected(AssertionError):
+    """Routes that anyone could call; the text names them."""
+
+
+def assert_all_routes_protected(app: FastAPI, *, public: Collection[str] = PUBLIC) -> None:
+    """Raises `Unprotected` when a route outside `public` has no `requires(...)` among its dependencies."""
+    open_routes = [
+        route.path
+        for route in iter_route_contexts(app.routes)
+        if route.path not in public and not any(required_scopes(route))
+    ]
+    if open_routes:
+        raise Unprotected(f"routes without requires(...): {', '.join(str(path) for path in open_routes)}")
+
+
+def required_scopes(route: Any) -> Iterator[frozenset[str]]:
+    """The scopes of each `requires` on a route."""
+    for call in dependency_calls(getattr(route, "dependant", None)):
+        if isinstance(call, requires):
+            yield call.scopes
+
+
+def dependency_calls(dependant: Any) -> Iterator[Any]:
+    """Every dependency of a route, however deep."""
+    for dependency in getattr(dependant, "dependencies", ()):
+        yield dependency.call
+        yield from dependency_calls(dependency)

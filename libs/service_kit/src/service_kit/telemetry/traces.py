@@ -1,0 +1,121 @@
+"""Traces by W3C Trace Context: every request has one, exported or not.
+
+Where no OTLP endpoint is configured nothing is recorded, but the trace id still runs from the incoming
+`traceparent` (or a new random one) through log lines, problems, the outbox and the messages.
+"""
+
+import os
+import random
+import re
+from contextvars import Token
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_random = random.Random()  # noqa: S311  seeded from the system; see _new_context
+
+_provider: TracerProvider | None = None
+
+
+def configure_tracing(*, service: str) -> bool:
+    """Exports spans over OTLP/HTTP when the standard environment names an endpoint; says whether it does."""
+    global _provider  # noqa: PLW0603  the SDK itself allows one provider a process
+    if _provider is not None:
+        return True
+    if not any(os.environ.get(name) for name in _ENDPOINTS):
+        return False
+    _provider = TracerProvider(resource=Resource.create({"service.name": f"florin-{service}"}))
+    _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(_provider)
+    return True
+
+
+def shut_down_tracing() -> None:
+    """Sends the spans still waiting; bounded by the exporter's own timeout."""
+    if _provider is not None:
+        _provider.shutdown()
+
+
+def parse_traceparent(value: bytes | None) -> SpanContext | None:
+    """The remote span an incoming header names; None for none, a malformed or an all-zero one."""
+    if value is None or len(value) > 512:
+        return None
+    match = _TRACEPARENT.fullmatch(value)
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, rest = match.groups()
+    if version == b"ff" or (version == b"00" and rest is not None):
+        return None
+    context = SpanContext(
+        int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16) & 1)
+    )
+    return context if context.is_valid else None
+
+
+def begin_request(method: str, traceparent: bytes | None) -> tuple[Span, Token[Context]]:
+    """Makes a span current for one request: a recorded one when traces are exported, else a name to
+    pass on."""
+    parent = parse_traceparent(traceparent)
+    if _provider is not None:
+        surrounding = (
+            Context() if parent is None else trace.set_span_in_context(NonRecordingSpan(parent), Context())
+        )
+        span: Span = _provider.get_tracer("service_kit").start_span(
+            method, context=surrounding, kind=SpanKind.SERVER, attributes={"http.request.method": method}
+        )
+    else:
+        span = NonRecordingSpan(parent or _new_context())
+    return span, otel_context.attach(trace.set_span_in_context(span))
+
+
+def end_request(span: Span, token: Token[Context], *, method: str, route: str, status: int) -> None:
+    """Ends what `begin_request` began."""
+    otel_context.detach(token)
+    if span.is_recording():
+        span.update_name(f"{method} {route}")
+        # The route's template only: a path or a query may name a person.
+        span.set_attributes({"http.route": route, "http.response.status_code": status})
+        if status >= 500:
+            span.set_status(trace.StatusCode.ERROR)
+        span.end()
+
+
+def current_trace_id() -> str | None:
+    """The trace id of the work being done, 32 hex digits; None outside any."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else None
+
+
+def current_traceparent() -> str | None:
+    """The W3C `traceparent` to hand on with work that continues elsewhere; None outside any."""
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+
+def _new_context() -> SpanContext:
+    # Not a secret: trace ids need to be distinct, not unguessable, and the fast generator is 10x cheaper.
+    return SpanContext(
+        _random.getrandbits(128) or 1,
+        _random.getrandbits(64) or 1,
+        is_remote=False,
+        trace_flags=TraceFlags(0),
+    )
+
+
+def add_trace_ids(_logger: Any, _method: str, event: Any) -> Any:
+    """A structlog processor: puts the trace id on every line that is written within a trace."""
+    trace_id = current_trace_id()
+    if trace_id is not None:
+        event["trace_id"] = trace_id
+    return event
