@@ -1,0 +1,84 @@
+"""The fixtures that every test of the workspace may ask for; found by the package's entry point."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from florin.credentials import keyring_file, load_or_make
+from messaging.signing import KeyRing
+
+from testkit import namespaces
+from testkit.backing import Backing
+from testkit.databases import Databases, ServiceDatabase
+
+
+@pytest.fixture(scope="session")
+def backing() -> Iterator[Backing]:
+    """Postgres and RabbitMQ; each starts when its address is first asked for."""
+    started = Backing()
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def databases(backing: Backing) -> Iterator[Databases]:
+    """Makes databases; most tests want `database_for`."""
+    made = Databases(backing)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def database_for(databases: Databases) -> Iterator[Callable[[str], ServiceDatabase]]:
+    """`database_for("account")`: a database of this test module's own with that service's schema migrated."""
+    made: dict[str, ServiceDatabase] = {}
+
+    def database(service: str) -> ServiceDatabase:
+        if service not in made:
+            made[service] = databases.described(databases.fresh([service]), service)
+        return made[service]
+
+    yield database
+    for one in made.values():
+        databases.drop(one.name)
+
+
+@pytest.fixture(scope="module")
+def empty_database(databases: Databases) -> Iterator[ServiceDatabase]:
+    """A database of this test module's own with all roles and schemas and no table, seen by `transaction`."""
+    described = databases.described(databases.fresh([]), "transaction")
+    yield described
+    databases.drop(described.name)
+
+
+@pytest.fixture(scope="session")
+def broker_url(backing: Backing) -> str:
+    """The broker's address."""
+    return backing.broker_url
+
+
+@pytest.fixture(scope="module")
+def broker_namespace(broker_url: str) -> Iterator[str]:
+    """Exchanges and queues of this test module's own, declared; removed after it."""
+    namespace = f"test-{secrets.token_hex(4)}"
+    namespaces.declare(broker_url, namespace)
+    yield namespace
+    namespaces.delete(broker_url, namespace)
+
+
+@pytest.fixture(scope="session")
+def keyring_path(backing: Backing) -> Path:
+    """A key ring file with an active key for each service."""
+    load_or_make(backing.folder)
+    return keyring_file(backing.folder)
+
+
+@pytest.fixture(scope="session")
+def keyring(keyring_path: Path) -> KeyRing:
+    """The same key ring, loaded."""
+    return KeyRing.load(keyring_path)
