@@ -7,11 +7,9 @@ from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fraud_service.domain.rules import BUCKETS_PER_WINDOW, RuleSet
+from fraud_service.operations.trim_velocity import LATE_PAYMENTS
 from fraud_service.persistence import rule_sets, velocity
 from fraud_service.persistence.rule_sets import RuleSetRecord
-
-# A new window is counted this much further back than it reaches, for payments that are screened late.
-LATE_PAYMENTS = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ async def list_reviews(
     return ReviewPage(page, _position(page[-1]) if more else None)
 
 
+async def count_open_reviews(connection: AsyncConnection) -> int:
+    """How many payments wait for a person, counted up to 100,000."""
+    return await reviews.count_open(connection)
+
+
 def _position(review: Review) -> ReviewPosition:
     at = review.opened_at if review.resolution is None else review.resolution.resolved_at
     return ReviewPosition(at, review.payment.payment_id)

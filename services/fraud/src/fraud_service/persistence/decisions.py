@@ -72,10 +72,10 @@ async def load_decision(connection: AsyncConnection, payment_id: UUID) -> Decisi
         payment=payment_of(row),
         decision=Decision(row.decision),
         score=row.score,
-        reasons=tuple(json.loads(row.reasons)),
+        reasons=tuple(row.reasons),
         rules_version=row.rules_version,
-        fired=tuple(FiredRule(**{**hit, "action": Action(hit["action"])}) for hit in json.loads(row.fired)),
-        velocity=json.loads(row.velocity),
+        fired=tuple(FiredRule(**{**hit, "action": Action(hit["action"])}) for hit in row.fired),
+        velocity=row.velocity,
     )
     return DecisionRecord(assessment, row.decided_at)
 

@@ -1,6 +1,5 @@
 """Reviews: the queue of open ones (a projection that empties) and their resolutions (append-only)."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -161,7 +160,7 @@ def _review(row: Row[Any]) -> Review:
     return Review(
         payment=payment_of(row),
         score=row.score,
-        reasons=tuple(json.loads(row.reasons)),
+        reasons=tuple(row.reasons),
         rules_version=row.rules_version,
         opened_at=row.opened_at,
         resolution=_resolution(row) if row.outcome is not None else None,

@@ -81,7 +81,7 @@ async def load_published(connection: AsyncConnection, *, known: PublishedRules |
     row = (await connection.execute(_CURRENT_UNLESS_KNOWN, parameters)).one()
     if known is not None and row.version == known.version:
         return known
-    return PublishedRules(row.version, read_rule_set(json.loads(row.rules)))
+    return PublishedRules(row.version, read_rule_set(row.rules))
 
 
 async def load_current(connection: AsyncConnection) -> RuleSetRecord:
@@ -122,7 +122,7 @@ def _record(row: Row[Any]) -> RuleSetRecord:
     return RuleSetRecord(
         version=row.version,
         based_on_version=row.based_on_version,
-        rule_set=read_rule_set(json.loads(row.rules)),
+        rule_set=read_rule_set(row.rules),
         author=row.author,
         reason=row.reason,
         created_at=row.created_at,

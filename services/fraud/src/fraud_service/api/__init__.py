@@ -1,0 +1,1 @@
+"""HTTP: each route translates in, calls one operation in one transaction, and translates out."""

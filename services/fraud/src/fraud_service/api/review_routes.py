@@ -1,0 +1,73 @@
+"""/v1/reviews: the queue of payments that wait for a person, and their decisions."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Response
+from service_kit.clock import Clock
+from service_kit.database import Database
+from service_kit.idempotency import REPLAYED_HEADER, idempotency_key
+
+from fraud_service.api.access import ReviewDecider, ReviewReader, visible_to
+from fraud_service.api.paging import Cursor, Limit, decode_reviews, encode_reviews
+from fraud_service.api.review_schemas import ResolveReviewRequest, ReviewAnswer, ReviewListAnswer
+from fraud_service.domain.reviews import ResolveReview, ReviewOutcome, ReviewStatus
+from fraud_service.operations.read_reviews import find_review, list_reviews
+from fraud_service.operations.resolve_review import resolve_review
+
+IdempotencyKey = Annotated[str, Depends(idempotency_key)]
+
+
+def review_routes(database: Database, clock: Clock) -> APIRouter:
+    """The routes, on one database and clock."""
+    router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
+
+    @router.get("", summary="Reviews, open or resolved")
+    async def list_payment_reviews(
+        client: ReviewReader,
+        status: ReviewStatus = ReviewStatus.OPEN,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> ReviewListAnswer:
+        """Open ones oldest first, resolved ones latest first."""
+        after = decode_reviews(status, cursor) if cursor is not None else None
+        async with database.snapshot() as connection:
+            page = await list_reviews(
+                connection, status=status, visible_to=visible_to(client), after=after, limit=limit
+            )
+        following = page.next_position
+        return ReviewListAnswer(
+            items=[ReviewAnswer.of(review) for review in page.reviews],
+            next_cursor=encode_reviews(status, following) if following is not None else None,
+        )
+
+    @router.get("/{payment_id}", summary="One payment's review")
+    async def get_review(payment_id: UUID, client: ReviewReader) -> ReviewAnswer:
+        async with database.snapshot() as connection:
+            return ReviewAnswer.of(await find_review(connection, payment_id, visible_to=visible_to(client)))
+
+    @router.post("/{payment_id}/decision", summary="Decide a payment that is held for review")
+    async def decide_review(
+        payment_id: UUID,
+        body: ResolveReviewRequest,
+        client: ReviewDecider,
+        key: IdempotencyKey,
+        response: Response,
+    ) -> ReviewAnswer:
+        """Decides once. The same decision again is answered with what stands and `Idempotency-Replayed`;
+        the other one with 409 `review_already_resolved`. A key used before with another payment, decision
+        or reason is refused with 422 `idempotency_key_reused`."""
+        command = ResolveReview(
+            payment_id=payment_id,
+            outcome=ReviewOutcome(body.decision),
+            reason=body.reason,
+            resolved_by=client.id,
+            idempotency_key=key,
+        )
+        async with database.transaction() as connection:
+            decided = await resolve_review(connection, command, visible_to=visible_to(client), clock=clock)
+        if decided.replayed:
+            response.headers[REPLAYED_HEADER] = "true"
+        return ReviewAnswer.of(decided.review)
+
+    return router

@@ -1,0 +1,70 @@
+"""/v1/rules: read the rules, their history, and publish a new version."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from service_kit.clock import Clock
+from service_kit.database import Database
+from service_kit.idempotency import REPLAYED_HEADER
+
+from fraud_service.api.access import RuleReader, RuleWriter
+from fraud_service.api.paging import Cursor, Limit, decode_versions, encode_versions
+from fraud_service.api.rule_schemas import (
+    MAX_VERSION,
+    PublishRulesRequest,
+    RuleHistoryAnswer,
+    RuleSetAnswer,
+    RuleSetSummaryAnswer,
+)
+from fraud_service.domain.rule_document import read_rule_set
+from fraud_service.operations import read_rules
+from fraud_service.operations.publish_rules import PublishRules, publish_rules
+
+VersionNumber = Annotated[int, Path(ge=1, le=MAX_VERSION)]
+
+
+def rule_routes(database: Database, clock: Clock) -> APIRouter:
+    """The routes, on one database and clock."""
+    router = APIRouter(prefix="/v1/rules", tags=["rules"])
+
+    @router.get("", summary="The rules by which payments are screened now")
+    async def get_rules(_client: RuleReader) -> RuleSetAnswer:
+        async with database.snapshot() as connection:
+            return RuleSetAnswer.of(await read_rules.current_rules(connection))
+
+    @router.put("", summary="Publish a new version of the rules")
+    async def put_rules(body: PublishRulesRequest, client: RuleWriter, response: Response) -> RuleSetAnswer:
+        """Takes the place of version `based_on_version`; if another one is current by now, 409
+        `rules_version_conflict` names it. Sent again unchanged, it is answered with the version it made."""
+        command = PublishRules(
+            rule_set=read_rule_set([rule.model_dump() for rule in body.rules]),
+            based_on_version=body.based_on_version,
+            author=client.id,
+            reason=body.reason,
+        )
+        async with database.transaction() as connection:
+            published = await publish_rules(connection, command, clock=clock)
+        if published.replayed:
+            response.headers[REPLAYED_HEADER] = "true"
+        return RuleSetAnswer.of(published.record)
+
+    # Before /{version}, which would take the word for a number.
+    @router.get("/versions", summary="The history of the rules")
+    async def list_rules_versions(
+        _client: RuleReader, cursor: Cursor = None, limit: Limit = 50
+    ) -> RuleHistoryAnswer:
+        before_version = decode_versions(cursor) if cursor is not None else MAX_VERSION
+        async with database.snapshot() as connection:
+            page = await read_rules.rule_history(connection, before_version=before_version, limit=limit)
+        following = page.next_before_version
+        return RuleHistoryAnswer(
+            items=[RuleSetSummaryAnswer.of(summary) for summary in page.versions],
+            next_cursor=encode_versions(following) if following is not None else None,
+        )
+
+    @router.get("/{version}", summary="One version of the rules")
+    async def get_rules_version(version: VersionNumber, _client: RuleReader) -> RuleSetAnswer:
+        async with database.snapshot() as connection:
+            return RuleSetAnswer.of(await read_rules.rules_of_version(connection, version))
+
+    return router

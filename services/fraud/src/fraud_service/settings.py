@@ -1,0 +1,11 @@
+"""What the fraud service is told by its environment."""
+
+from typing import ClassVar
+
+from service_kit.settings import ServiceSettings
+
+
+class FraudSettings(ServiceSettings):
+    """Nothing beyond what every service is told."""
+
+    service: ClassVar[str] = "fraud"
