@@ -50,11 +50,18 @@ class RawEvent:
 
 
 def new_event(
-    data: P, *, subject: str, sequence: int, at: datetime, cause: Event[Payload] | None = None
+    data: P,
+    *,
+    subject: str,
+    sequence: int,
+    at: datetime,
+    cause: Event[Payload] | None = None,
+    traceparent: str | None = None,
 ) -> Event[P]:
     """Make an event of the type that the catalogue names for `data`.
 
-    The trace goes on from `cause`, or else from the current OpenTelemetry context.
+    The trace goes on from `cause`, else from `traceparent` (for work that was handed to another task), else
+    from the current OpenTelemetry context.
     """
     entry = BY_PAYLOAD[type(data)]
     return Event(
@@ -64,7 +71,7 @@ def new_event(
         subject=subject,
         sequence=sequence,
         occurred_at=at,
-        traceparent=cause.traceparent if cause is not None else current_traceparent(),
+        traceparent=cause.traceparent if cause is not None else traceparent or current_traceparent(),
         causation_id=cause.id if cause is not None else None,
         data=data,
     )

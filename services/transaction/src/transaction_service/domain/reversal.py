@@ -1,0 +1,66 @@
+"""What may be given back of a payment: never more than it moved, and only once it has moved."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from transaction_service.domain.lifecycle import Status
+from transaction_service.domain.payment import Kind, Payment, PaymentOrder
+
+
+class ReversalRefused(Exception):
+    """The payment cannot be reversed as asked. `code` is stable; the message carries the figures."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def reversal_of(
+    original: Payment,
+    *,
+    status: Status,
+    reversed_minor: int,
+    amount_minor: int | None,
+    idempotency_key: str,
+    reference: str | None,
+    description: str | None,
+) -> PaymentOrder:
+    """Return the order that moves `amount_minor` (None: all that is left) from the payee back to the payer.
+
+    `reversed_minor` is what earlier reversals have given back or are about to.
+    """
+    if original.order.kind is Kind.REVERSAL:
+        raise ReversalRefused("reversal_of_reversal", "A reversal cannot be reversed: make a new payment.")
+    if status is not Status.SETTLED:
+        raise ReversalRefused("not_settled", f"The payment is {status}; only a SETTLED one can be reversed.")
+    left = original.order.amount_minor - reversed_minor
+    asked = left if amount_minor is None else amount_minor
+    if asked > left or left == 0:
+        raise ReversalRefused(
+            "exceeds_original",
+            f"{left} minor units of {original.order.amount_minor} are left to reverse; {asked} were asked.",
+        )
+    return _mirrored(original.order, original.id, asked, idempotency_key, reference, description)
+
+
+def _mirrored(
+    order: PaymentOrder,
+    original_id: UUID,
+    amount_minor: int,
+    idempotency_key: str,
+    reference: str | None,
+    description: str | None,
+) -> PaymentOrder:
+    return replace(
+        order,
+        kind=Kind.REVERSAL,
+        debtor=order.creditor,
+        creditor=order.debtor,
+        amount_minor=amount_minor,
+        idempotency_key=idempotency_key,
+        reference=reference,
+        description=description,
+        metadata={},
+        reverses=original_id,
+    )

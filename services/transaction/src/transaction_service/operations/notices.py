@@ -1,0 +1,39 @@
+"""What upstream systems hear of a payment."""
+
+from typing import TypeVar
+
+from contracts.messages import Payload, PaymentNotice
+from messaging.event import Event, new_event
+
+from transaction_service.domain.lifecycle import LifecycleEvent
+from transaction_service.domain.payment import Payment
+
+Notice = TypeVar("Notice", bound=PaymentNotice)
+
+
+def notice(
+    message: type[Notice], payment: Payment, step: LifecycleEvent, *, cause: Event[Payload]
+) -> Event[Notice]:
+    """Tell that `payment` has taken `step`; its sequence is the step's own."""
+    order = payment.order
+    return new_event(
+        message(
+            payment_id=payment.id,
+            client_id=order.client_id,
+            kind=order.kind.value,
+            debtor=order.debtor,
+            creditor=order.creditor,
+            amount_minor=order.amount_minor,
+            currency=order.currency,
+            reference=order.reference,
+            status=str(step.status),
+            reason=step.reason,
+            reverses=order.reverses,
+            created_at=payment.created_at,
+            occurred_at=step.occurred_at,
+        ),
+        subject=str(payment.id),
+        sequence=step.sequence,
+        at=step.occurred_at,
+        cause=cause,
+    )

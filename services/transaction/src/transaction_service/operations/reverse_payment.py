@@ -1,0 +1,82 @@
+"""Give back all or part of a settled payment: a new payment, linked to the first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from transaction_service.domain.payment import Payment
+from transaction_service.domain.reversal import reversal_of
+from transaction_service.operations.accept_payments import (
+    Accepted,
+    KeyReused,
+    Outcome,
+    PaymentRequest,
+    accept_payments,
+)
+from transaction_service.persistence import payments
+
+
+@dataclass(frozen=True, slots=True)
+class ReversePayment:
+    """The command. `amount_minor` None asks for all that is left."""
+
+    payment_id: UUID
+    client_id: str
+    idempotency_key: str
+    amount_minor: int | None
+    reference: str | None
+    description: str | None
+    traceparent: str | None = None
+
+
+class UnknownPayment(LookupError):
+    """The client has no such payment."""
+
+
+async def reverse_payment(
+    connection: AsyncConnection, command: ReversePayment, *, at: datetime, new_id: Callable[[], UUID]
+) -> Outcome:
+    """Accept a reversal, or replay the one that this key made.
+
+    The original is locked first: two reversals at once cannot together pass what it moved. Raises
+    `UnknownPayment` and `ReversalRefused`.
+    """
+    found = await payments.lock_original(connection, command.payment_id, client_id=command.client_id)
+    if found is None:
+        raise UnknownPayment(command.payment_id)
+    original, standing, reversed_minor = found
+    key = (command.client_id, command.idempotency_key)
+    earlier = (await payments.load_by_keys(connection, [key])).get(key)
+    if earlier is not None:
+        return _replay(earlier_payment=earlier, command=command)
+    order = reversal_of(
+        original,
+        status=standing.status,
+        reversed_minor=reversed_minor,
+        amount_minor=command.amount_minor,
+        idempotency_key=command.idempotency_key,
+        reference=command.reference,
+        description=command.description,
+    )
+    (outcome,) = await accept_payments(
+        connection, [PaymentRequest(order, command.traceparent)], at=at, new_id=new_id
+    )
+    if isinstance(outcome, Accepted) and not outcome.replayed:
+        await payments.add_reversed(connection, [(original.id, order.amount_minor)])
+    return outcome
+
+
+def _replay(*, earlier_payment: Payment, command: ReversePayment) -> Outcome:
+    """Compare with the first request as the client wrote it: an amount left out matches whatever was left."""
+    order = earlier_payment.order
+    wanted = {
+        "reverses": command.payment_id,
+        "amount_minor": order.amount_minor if command.amount_minor is None else command.amount_minor,
+        "reference": command.reference,
+        "description": command.description,
+    }
+    fields = [name for name, value in wanted.items() if getattr(order, name) != value]
+    return KeyReused(earlier_payment.id, fields) if fields else Accepted(earlier_payment, replayed=True)

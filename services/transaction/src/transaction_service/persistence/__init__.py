@@ -1,0 +1,1 @@
+"""Set-based loading and saving of payments; one round trip a step."""

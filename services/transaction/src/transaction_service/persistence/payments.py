@@ -1,0 +1,212 @@
+"""Payments, their lifecycle events and where each stands.
+
+`payments` and `payment_events` are append-only. `payment_states` is a projection of the events for queries
+and locks; it also keeps how much of a payment reversals have taken, under a CHECK.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from transaction_service.domain.lifecycle import LifecycleEvent, Standing, Status
+from transaction_service.domain.payment import Kind, Payment, PaymentOrder
+
+COLUMNS = """p.id, p.client_id, p.idempotency_key, p.kind, p.debtor, p.creditor, p.amount_minor, p.currency,
+    p.reference, p.description, p.metadata, p.capture, p.reverses, p.created_at, p.hash"""
+
+# One statement for record, first event and projection: a key that exists already yields nothing anywhere.
+_INSERT = text(
+    """
+    WITH given AS (
+        SELECT * FROM unnest(
+            CAST(:id AS uuid[]), CAST(:client_id AS text[]), CAST(:idempotency_key AS text[]),
+            CAST(:kind AS text[]), CAST(:debtor AS text[]), CAST(:creditor AS text[]),
+            CAST(:amount_minor AS bigint[]), CAST(:currency AS text[]), CAST(:reference AS text[]),
+            CAST(:description AS text[]), CAST(:metadata AS text[]), CAST(:capture AS text[]),
+            CAST(:reverses AS uuid[]), CAST(:created_at AS timestamptz[]), CAST(:hash AS bytea[]),
+            CAST(:event_hash AS bytea[])
+        ) AS g (id, client_id, idempotency_key, kind, debtor, creditor, amount_minor, currency, reference,
+                description, metadata, capture, reverses, created_at, hash, event_hash)
+    ), inserted AS (
+        INSERT INTO payments (id, client_id, idempotency_key, kind, debtor, creditor, amount_minor, currency,
+                              reference, description, metadata, capture, reverses, created_at, hash)
+        SELECT id, client_id, idempotency_key, kind, debtor, creditor, amount_minor, currency, reference,
+               description, metadata, capture, reverses, created_at, hash
+        FROM given
+        ON CONFLICT (client_id, idempotency_key) DO NOTHING
+        RETURNING id
+    ), events AS (
+        INSERT INTO payment_events (payment_id, sequence, status, occurred_at, previous_hash, hash)
+        SELECT id, 1, 'PENDING', created_at, hash, event_hash FROM given JOIN inserted USING (id)
+    ), states AS (
+        INSERT INTO payment_states
+            (payment_id, client_id, amount_minor, status, sequence, last_hash, updated_at)
+        SELECT id, client_id, amount_minor, 'PENDING', 1, event_hash, created_at
+        FROM given JOIN inserted USING (id)
+    )
+    SELECT id FROM inserted
+    """
+)
+_BY_KEYS = text(
+    f"""
+    SELECT {COLUMNS} FROM unnest(CAST(:clients AS text[]), CAST(:keys AS text[])) AS k (client_id, key)
+    JOIN payments p ON p.client_id = k.client_id AND p.idempotency_key = k.key
+    """  # noqa: S608 - a constant list of columns
+)
+# In id order: two batches that share payments would deadlock otherwise.
+_LOCK = text(
+    f"""
+    SELECT {COLUMNS}, s.status, s.sequence, s.last_hash
+    FROM payment_states s JOIN payments p ON p.id = s.payment_id
+    WHERE s.payment_id = ANY(CAST(:ids AS uuid[]))
+    ORDER BY s.payment_id FOR UPDATE OF s
+    """  # noqa: S608
+)
+_INSERT_EVENTS = text(
+    """
+    INSERT INTO payment_events (payment_id, sequence, status, reason, occurred_at, previous_hash, hash)
+    SELECT * FROM unnest(CAST(:payment_id AS uuid[]), CAST(:sequence AS int[]), CAST(:status AS text[]),
+                         CAST(:reason AS text[]), CAST(:occurred_at AS timestamptz[]),
+                         CAST(:previous_hash AS bytea[]), CAST(:hash AS bytea[]))
+    """
+)
+_MOVE_STATES = text(
+    """
+    UPDATE payment_states s
+    SET status = n.status, sequence = n.sequence, last_hash = n.hash, reason = n.reason,
+        updated_at = n.occurred_at
+    FROM unnest(CAST(:payment_id AS uuid[]), CAST(:sequence AS int[]), CAST(:status AS text[]),
+                CAST(:reason AS text[]), CAST(:occurred_at AS timestamptz[]), CAST(:hash AS bytea[]))
+         AS n (payment_id, sequence, status, reason, occurred_at, hash)
+    WHERE s.payment_id = n.payment_id
+    """
+)
+_LOCK_ORIGINAL = text(
+    f"""
+    SELECT {COLUMNS}, s.status, s.sequence, s.last_hash, s.reversed_minor
+    FROM payment_states s JOIN payments p ON p.id = s.payment_id
+    WHERE p.id = :id AND p.client_id = :client_id FOR UPDATE OF s
+    """  # noqa: S608
+)
+_ADD_REVERSED = text(
+    """
+    UPDATE payment_states s SET reversed_minor = s.reversed_minor + n.amount_minor
+    FROM (SELECT id, sum(amount_minor) AS amount_minor
+          FROM unnest(CAST(:ids AS uuid[]), CAST(:amounts AS bigint[])) AS g (id, amount_minor)
+          GROUP BY id) AS n
+    WHERE s.payment_id = n.id
+    """
+)
+
+
+async def save_new(
+    connection: AsyncConnection, payments: Sequence[tuple[Payment, LifecycleEvent]]
+) -> set[UUID]:
+    """Insert payments with their first events; return the ids of those whose key was not taken.
+
+    Give them in the order of (client, key), with no key twice: two callers with overlapping keys then wait
+    for one another and cannot deadlock.
+    """
+    orders = [payment.order for payment, _ in payments]
+    parameters: dict[str, list[Any]] = {
+        "id": [payment.id for payment, _ in payments],
+        "client_id": [order.client_id for order in orders],
+        "idempotency_key": [order.idempotency_key for order in orders],
+        "kind": [str(order.kind) for order in orders],
+        "debtor": [order.debtor for order in orders],
+        "creditor": [order.creditor for order in orders],
+        "amount_minor": [order.amount_minor for order in orders],
+        "currency": [order.currency for order in orders],
+        "reference": [order.reference for order in orders],
+        "description": [order.description for order in orders],
+        "metadata": [orjson.dumps(dict(order.metadata)).decode() for order in orders],
+        "capture": [order.capture for order in orders],
+        "reverses": [order.reverses for order in orders],
+        "created_at": [payment.created_at for payment, _ in payments],
+        "hash": [payment.hash for payment, _ in payments],
+        "event_hash": [event.hash for _, event in payments],
+    }
+    return set((await connection.execute(_INSERT, parameters)).scalars())
+
+
+async def load_by_keys(
+    connection: AsyncConnection, keys: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], Payment]:
+    """Return the payments that exist under these (client, idempotency key) pairs."""
+    pairs = list(keys)
+    rows = await connection.execute(
+        _BY_KEYS, {"clients": [client for client, _ in pairs], "keys": [key for _, key in pairs]}
+    )
+    found = [payment_from(row) for row in rows]
+    return {(payment.order.client_id, payment.order.idempotency_key): payment for payment in found}
+
+
+async def lock(
+    connection: AsyncConnection, payment_ids: Iterable[UUID]
+) -> dict[UUID, tuple[Payment, Standing]]:
+    """Lock where these payments stand, until the transaction ends; absent ids are left out."""
+    rows = await connection.execute(_LOCK, {"ids": sorted(set(payment_ids))})
+    return {row.id: (payment_from(row), _standing_from(row)) for row in rows}
+
+
+async def save_moves(connection: AsyncConnection, events: Sequence[LifecycleEvent]) -> None:
+    """Append lifecycle events, in order, and bring the projection to the last one of each payment."""
+    if not events:
+        return
+    await connection.execute(_INSERT_EVENTS, _columns(events))
+    last = {event.payment_id: event for event in events}
+    await connection.execute(_MOVE_STATES, _columns(list(last.values())))
+
+
+async def lock_original(
+    connection: AsyncConnection, payment_id: UUID, *, client_id: str
+) -> tuple[Payment, Standing, int] | None:
+    """Lock one payment of a client, with how much of it is reversed or about to be; None if absent."""
+    row = (await connection.execute(_LOCK_ORIGINAL, {"id": payment_id, "client_id": client_id})).one_or_none()
+    return None if row is None else (payment_from(row), _standing_from(row), row.reversed_minor)
+
+
+async def add_reversed(connection: AsyncConnection, amounts: Sequence[tuple[UUID, int]]) -> None:
+    """Add to what has been taken from each original (negative: give it back). The database bounds the sum."""
+    if amounts:
+        parameters = {"ids": [id_ for id_, _ in amounts], "amounts": [amount for _, amount in amounts]}
+        await connection.execute(_ADD_REVERSED, parameters)
+
+
+def payment_from(row: Row[Any]) -> Payment:
+    """Build the payment from a row that has `COLUMNS`."""
+    order = PaymentOrder(
+        client_id=row.client_id,
+        idempotency_key=row.idempotency_key,
+        debtor=row.debtor,
+        creditor=row.creditor,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        reference=row.reference,
+        description=row.description,
+        metadata=orjson.loads(row.metadata),
+        capture=row.capture,
+        kind=Kind(row.kind),
+        reverses=row.reverses,
+    )
+    return Payment(row.id, order, row.created_at, row.hash)
+
+
+def _standing_from(row: Row[Any]) -> Standing:
+    return Standing(row.id, Status(row.status), row.sequence, row.last_hash)
+
+
+def _columns(events: Sequence[LifecycleEvent]) -> dict[str, list[Any]]:
+    return {
+        "payment_id": [event.payment_id for event in events],
+        "sequence": [event.sequence for event in events],
+        "status": [str(event.status) for event in events],
+        "reason": [event.reason for event in events],
+        "occurred_at": [event.occurred_at for event in events],
+        "previous_hash": [event.previous_hash for event in events],
+        "hash": [event.hash for event in events],
+    }
