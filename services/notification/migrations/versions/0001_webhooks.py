@@ -145,8 +145,11 @@ GRANTS = (
         lease_until, last_status_code, last_error, finished_at) ON webhook_deliveries TO {APP}
     """,
     f"GRANT SELECT, INSERT ON {', '.join(APPEND_ONLY)} TO {APP}",
-    # Only who signs may read a secret: not even the auditor, whatever default privileges gave it.
+    # Only who signs may read a secret. The auditor reads every table by its role, grant or not: row-level
+    # security, which that role does not pass, is what keeps the secrets from it.
     f"REVOKE ALL ON webhook_secrets FROM PUBLIC, {AUDITOR}",
+    "ALTER TABLE webhook_secrets ENABLE ROW LEVEL SECURITY",
+    f"CREATE POLICY webhook_secrets_of_app ON webhook_secrets TO {APP} USING (true) WITH CHECK (true)",
 )
 
 
