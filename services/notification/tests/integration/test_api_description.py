@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from notification_service.api.parts import Parts
+from notification_service.app import make_api
 from notification_service.domain.target import TargetPolicy
 from notification_service.operations.register_endpoint import EndpointLimits
+from schemathesis import checks
+from service_kit.auth import ApiKeys
 from service_kit.http import HttpServer
 from testkit.databases import ServiceDatabase
 
@@ -56,15 +60,34 @@ async def _serve(database: ServiceDatabase, address: "asyncio.Future[str]", ende
         await running
 
 
-schema = schemathesis.pytest.from_fixture("described")
+# The description needs no database: what the routes work with is only asked for when they are called.
+_DOCUMENT = make_api(cast(Parts, None), ApiKeys([], b"")).openapi()
+schema = schemathesis.openapi.from_dict(_DOCUMENT)
 
 
-@pytest.fixture
-def described(served: str) -> Any:
-    return schemathesis.openapi.from_url(f"{served}/openapi.json")
+@schema.auth()
+class Key:
+    """Known to schemathesis as what it is, so that it can also leave it out."""
+
+    def get(self, case: Any, context: Any) -> str:
+        return api_key("aaaaaaaa")
+
+    def set(self, case: Any, data: str, context: Any) -> None:
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
+
+
+# A schema cannot say which URL is public or which cursor is ours; the answer to other methods is the kit's.
+UNDESCRIBABLE = [
+    checks.positive_data_acceptance,
+    checks.unsupported_method,
+    checks.allow_header_conformance,
+]
 
 
 @schema.parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_as_described(case: schemathesis.Case) -> None:
-    case.call_and_validate(headers={"authorization": f"Bearer {api_key('aaaaaaaa')}"})
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_as_described(case: schemathesis.Case[Any], served: str) -> None:
+    case.call_and_validate(
+        base_url=served,
+        excluded_checks=UNDESCRIBABLE,
+    )
