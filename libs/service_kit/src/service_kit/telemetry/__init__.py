@@ -7,6 +7,7 @@ from service_kit.telemetry.traces import (
     current_trace_id,
     current_traceparent,
     shut_down_tracing,
+    within_trace,
 )
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "gauge",
     "histogram",
     "shut_down_tracing",
+    "within_trace",
 ]

@@ -7,6 +7,8 @@ Where no OTLP endpoint is configured nothing is recorded, but the trace id still
 import os
 import random
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import Token
 from typing import Any
 
@@ -87,6 +89,20 @@ def end_request(span: Span, token: Token[Context], *, method: str, route: str, s
         if status >= 500:
             span.set_status(trace.StatusCode.ERROR)
         span.end()
+
+
+@contextmanager
+def within_trace(traceparent: str | None) -> Iterator[None]:
+    """Goes on with a trace that began elsewhere, for work that was handed to another task (a group commit)."""
+    parent = parse_traceparent(traceparent.encode("ascii", "replace")) if traceparent is not None else None
+    if parent is None:
+        yield
+        return
+    token = otel_context.attach(trace.set_span_in_context(NonRecordingSpan(parent)))
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
 
 
 def current_trace_id() -> str | None:
