@@ -1,26 +1,22 @@
 """A fresh, migrated database for every test module, copied from a template migrated once a session."""
 
-import asyncio
 import hashlib
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import asyncpg
 import pytest
 from florin import provision
+from florin.blocking import run_blocking
 from florin.credentials import load_or_make
 from florin.environment import Surroundings
 from florin.ports import Ports
 from florin.services import SERVICES, module_of, runnable
 
 from testkit.backing import Backing
-
-T = TypeVar("T")
 
 MIGRATION_TIMEOUT_S = 120
 
@@ -51,12 +47,12 @@ class Databases:
         template = self._template(frozenset(services))
         self._made += 1
         name = f"florin_test_{self._session}_{self._made}"
-        in_thread(lambda: self._copy(template, name))
+        run_blocking(lambda: self._copy(template, name))
         return name
 
     def drop(self, name: str) -> None:
         """Removes a database and ends whoever is still connected to it."""
-        in_thread(lambda: self._execute([f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"]))
+        run_blocking(lambda: self._execute([f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"]))
 
     def close(self) -> None:
         """Removes the templates."""
@@ -97,7 +93,7 @@ class Databases:
             surroundings = self.surroundings(name)
             passwords = surroundings.credentials.roles
             admin_url = surroundings.database_admin_url
-            in_thread(lambda: provision.provision(admin_url, passwords=passwords, database=name))
+            run_blocking(lambda: provision.provision(admin_url, passwords=passwords, database=name))
             self._templates[services] = name
             migrate(surroundings, [service for service in SERVICES if service in services])
         return self._templates[services]
@@ -137,12 +133,6 @@ def migrate(surroundings: Surroundings, services: Iterable[str]) -> None:
     ]
     for service, child, output in outputs:
         assert child.returncode == 0, f"migrating {service} failed:\n{output}"
-
-
-def in_thread(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Runs a coroutine to its end from a fixture, whose own event loop must stay as it is."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(lambda: asyncio.run(work())).result()
 
 
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":

@@ -52,6 +52,10 @@ class Postgres:
         """The superuser's address."""
         return f"postgresql://{SUPERUSER}:{self._password}@{HOST}:{self.port}/postgres"
 
+    @property
+    def pid(self) -> int | None:
+        return self.daemon.pid
+
     def running(self) -> bool:
         return self.daemon.process() is not None
 

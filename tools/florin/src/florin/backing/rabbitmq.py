@@ -63,12 +63,20 @@ class RabbitMQ:
         """The management plugin's HTTP address, credentials included."""
         return f"http://{USER}:{self._password}@{HOST}:{self._ports.amqp_management}"
 
+    @property
+    def pid(self) -> int | None:
+        return self.daemon.pid
+
     def running(self) -> bool:
         return self.daemon.process() is not None
 
     def ready(self) -> bool:
-        """Whether the node answers an AMQP greeting now."""
-        return self.running() and _greets(self.port)
+        """Whether our node is up and answers."""
+        return self.running() and self.answers()
+
+    def answers(self) -> bool:
+        """Whether an AMQP greeting is answered on our port now."""
+        return _greets(self.port)
 
     def start(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
         """Starts epmd and the node; returns when AMQP is answered."""

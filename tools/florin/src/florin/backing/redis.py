@@ -36,12 +36,16 @@ class Redis:
     def url(self) -> str:
         return f"redis://:{self._password}@{HOST}:{self.port}/0"
 
+    @property
+    def pid(self) -> int | None:
+        return self.daemon.pid
+
     def running(self) -> bool:
         return self.daemon.process() is not None
 
     def ready(self) -> bool:
-        """Whether the server takes our password now."""
-        return self.running() and self._answers()
+        """Whether our server is up and answers."""
+        return self.running() and self.answers()
 
     def start(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
         """Starts the server; returns when it answers."""
@@ -59,7 +63,7 @@ class Redis:
         configuration.write_text("\n".join(lines) + "\n")
         self.daemon.start([program, configuration], env=dict(os.environ), cwd=self._folder)
         try:
-            self.daemon.wait_until(self._answers, timeout_s=timeout_s)
+            self.daemon.wait_until(self.answers, timeout_s=timeout_s)
         except StackError:
             self.daemon.kill()
             raise
@@ -74,7 +78,8 @@ class Redis:
         """Removes all data of a stopped server."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether our password is taken on our port now."""
         try:
             with socket.create_connection((HOST, self.port), timeout=2.0) as probe:
                 probe.sendall(f"AUTH {self._password}\r\n".encode())

@@ -1,0 +1,43 @@
+"""The command line: `florin COMMAND`. Each family of commands registers itself; errors are one clear line."""
+
+import sys
+
+import asyncpg
+import typer
+from messaging.failures import BrokerUnavailable, TopologyMissing
+from rich.console import Console
+
+from florin.commands import lifecycle
+from florin.errors import StackError
+
+FAILED = 1
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="florin",
+    help="A payments back office on this machine: start it, feed it, check it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for family in (lifecycle,):
+    family.register(app)
+
+
+def main() -> None:
+    """Runs the command; what a person can act on is told in one line, without a traceback."""
+    try:
+        app()
+    except (StackError, BrokerUnavailable, TopologyMissing) as error:
+        _fail(str(error))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        _fail(f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _fail(line: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        "[bold red]florin:[/bold red]", line, markup=True
+    )
+    sys.exit(FAILED)
