@@ -1,0 +1,1 @@
+"""What an account is and what may be posted to it: pure values and functions, no database, no framework."""
