@@ -2,6 +2,7 @@
 
 import random
 import secrets
+from importlib.metadata import version
 
 from fastapi import FastAPI
 from messaging.runtime import Messaging, MessagingSettings
@@ -26,7 +27,6 @@ from .outbound.sender import WebhookSender
 from .settings import NotificationSettings
 
 SERVICE = "notification"
-VERSION = "0.1.0"
 
 
 def build(role: Role) -> Process:
@@ -59,7 +59,9 @@ def build(role: Role) -> Process:
     process.before_start("database", database.verify_server)
     process.before_start("schema", schema_at_head)
     process.at_end("database", database.close)
-    target_check = TargetCheck(policy=settings.target_policy, resolver=SystemResolver())
+    resolver = SystemResolver()
+    process.at_end("resolver", resolver.close)
+    target_check = TargetCheck(policy=settings.target_policy, resolver=resolver)
     if role in ("all", "worker"):
         _add_consumer(process, settings, database)
         wakers.append(_add_deliveries(process, settings, database, target_check))
@@ -131,7 +133,7 @@ def make_api(parts: Parts, api_keys: ApiKeys) -> FastAPI:
     app = create_app(
         service=SERVICE,
         title="Florin notifications",
-        version=VERSION,
+        version=version("florin-notification-service"),
         description="Webhooks by the Standard Webhooks specification: endpoints, deliveries, replay.",
         api_keys=api_keys,
         routers=[endpoints.router, deliveries.router],

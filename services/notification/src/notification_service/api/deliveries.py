@@ -1,6 +1,6 @@
 """/v1/webhook-deliveries"""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -21,6 +21,7 @@ from .schemas import (
     delivery_out,
 )
 
+LISTING: Final = "webhook deliveries"
 router = APIRouter(prefix="/v1/webhook-deliveries", tags=["webhook deliveries"])
 
 
@@ -38,12 +39,12 @@ async def list_webhook_deliveries(
     wanted = DeliveryFilter(
         endpoint_id=endpoint, payment_id=payment, status=DeliveryStatus(status) if status else None
     )
-    before = id_after(cursor)
+    before = id_after(LISTING, cursor)
     async with given.database.snapshot() as connection:
         found = await browse.list_deliveries(
             connection, client_id=client.id, wanted=wanted, before=before, limit=limit + 1
         )
-    items, next_cursor = page_of(found, limit)
+    items, next_cursor = page_of(LISTING, found, limit)
     return DeliveryPage(items=[delivery_out(delivery) for delivery in items], next_cursor=next_cursor)
 
 

@@ -1,6 +1,7 @@
 """/v1/webhook-endpoints"""
 
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -32,6 +33,7 @@ from .schemas import (
     endpoint_out,
 )
 
+LISTING: Final = "webhook endpoints"
 router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
 
 
@@ -70,10 +72,10 @@ async def list_webhook_endpoints(
     limit: Limit = 50,
 ) -> EndpointPage:
     """Your endpoints, oldest first, removed ones too."""
-    after = id_after(cursor)
+    after = id_after(LISTING, cursor)
     async with given.database.snapshot() as connection:
         found = await browse.list_endpoints(connection, client_id=client.id, after=after, limit=limit + 1)
-    items, next_cursor = page_of(found, limit)
+    items, next_cursor = page_of(LISTING, found, limit)
     return EndpointPage(items=[endpoint_out(endpoint) for endpoint in items], next_cursor=next_cursor)
 
 

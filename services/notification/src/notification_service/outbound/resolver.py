@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Final, Protocol
 
 from notification_service.domain.addresses import Address
-from notification_service.domain.target import TargetPolicy, TargetRefused, not_public, parse_target
+from notification_service.domain.target import TargetPolicy, not_public, parse_target
 
 # The system's resolver blocks a thread for as long as it likes: a few of our own, so that names which answer
 # slowly on purpose cannot use up the loop's.
@@ -39,7 +39,8 @@ class SystemResolver:
         except (OSError, TimeoutError, UnicodeError):
             return ()
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Take no more look-ups; those that hang end by the system's own timeout."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -79,6 +80,3 @@ class TargetCheck:
         if not all(self._policy.permits_address(address) for address in addresses):
             raise not_public()
         return addresses
-
-
-__all__ = ["Resolver", "SystemResolver", "TargetCheck", "TargetRefused"]
