@@ -42,16 +42,24 @@ async def connect(url: str, *, name: str) -> AbstractConnection:
 async def open_channel(url: str, *, name: str) -> AsyncIterator[AbstractChannel]:
     """Give a channel on a connection of its own, for administration; closes both."""
     connection = await connect(url, name=name)
+    channel = None
     try:
-        yield await connection.channel(publisher_confirms=True, on_return_raises=True)
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        yield channel
     finally:
-        await close_quietly(connection)
+        await close_quietly(connection, channel)
 
 
-async def close_quietly(connection: AbstractConnection) -> None:
-    """Close within a bounded time. A connection that cannot say goodbye is dropped all the same."""
+async def close_quietly(connection: AbstractConnection, channel: AbstractChannel | None = None) -> None:
+    """Close within a bounded time. A connection that cannot say goodbye is dropped all the same.
+
+    The channel is closed for itself: left to the connection, the library finishes it in a task of its own
+    that may outlive the loop.
+    """
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            if channel is not None and not channel.is_closed:
+                await channel.close()
             await connection.close()
     except BROKER_ERRORS as error:
         _log.debug("broker_close_failed", error=type(error).__name__)

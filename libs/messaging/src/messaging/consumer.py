@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
+from aio_pika.abc import AbstractChannel as AbstractOwningChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
@@ -98,8 +99,12 @@ class Consumer:
         inbound: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
         self._inbound = inbound
         connection = await broker.connect(self._url, name=f"{self._queue} consumer")
+        owner: AbstractOwningChannel | None = None
         try:
-            channel = await (await connection.channel()).get_underlay_channel()
+            owner = await connection.channel()
+            # One level below the library's own queue object, which parses every property of every message
+            # and drops, unacknowledged, those that it cannot read.
+            channel = await owner.get_underlay_channel()
             await channel.basic_qos(prefetch_count=PREFETCH_FRAMES, timeout=_RPC_TIMEOUT_S)
 
             async def receive(message: DeliveredMessage) -> None:
@@ -125,7 +130,7 @@ class Consumer:
                 await channel.basic_cancel(consuming.consumer_tag, timeout=_RPC_TIMEOUT_S)
         finally:
             # What was prefetched and not acknowledged goes back to the queue with the connection.
-            await broker.close_quietly(connection)
+            await broker.close_quietly(connection, owner)
 
     async def _take_batches(
         self, channel: AbstractChannel, inbound: asyncio.Queue[DeliveredMessage | None]

@@ -86,6 +86,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Drop the connection, whatever state it is in."""
-        connection, self._connection, self._channel, self._exchange = self._connection, None, None, None
+        connection, channel = self._connection, self._channel
+        self._connection = self._channel = self._exchange = None
         if connection is not None:
-            await broker.close_quietly(connection)
+            await broker.close_quietly(connection, channel)

@@ -5,12 +5,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from florin.credentials import keyring_file, load_or_make
 from messaging.signing import KeyRing
 
 from testkit import namespaces
 from testkit.backing import Backing
 from testkit.databases import Databases, ServiceDatabase
+
+
+def pytest_configure() -> None:
+    """Logs as plain lines: structlog's default draws every traceback in colour, for seconds each."""
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ def make_api(parts: PaymentParts, api_keys: ApiKeys) -> FastAPI:
         service=SERVICE,
         title="Florin transaction service",
         version=version("florin-transaction-service"),
-        description="Takes payments, decides their state, and keeps their record so that nobody can alter it.",
+        description="Takes payments, decides their state, and keeps a record that nobody can alter unseen.",
         api_keys=api_keys,
         routers=[payment_routes(parts)],
         errors=ERRORS,

@@ -87,7 +87,8 @@ def _add_writing(router: APIRouter, parts: PaymentParts) -> None:
         body: BatchIn, client: Writer, key: IdempotencyKey, response: Response
     ) -> BatchOut:
         """Each item has an outcome of its own, at its own place. The header's key guards the batch as a
-        whole; each item is guarded by its `idempotency_key`, or by the batch's key, a slash and its `reference`."""
+        whole; each item is guarded by its `idempotency_key`, or else by the batch's key, a slash and
+        its `reference`."""
         command = AcceptBatch(
             client_id=client.id,
             idempotency_key=key,
@@ -156,7 +157,7 @@ def _add_reading(router: APIRouter, parts: PaymentParts) -> None:
             created_from=created_from,
             created_to=created_to,
         )
-        before = UUID(decode_cursor(_LIST, cursor)) if cursor is not None else None
+        before = decode_cursor(_LIST, cursor, read=UUID) if cursor is not None else None
         async with parts.database.snapshot() as connection:
             views = await find(connection, wanted, before=before, limit=limit + 1)
         page = views[:limit]

@@ -1,0 +1,184 @@
+"""Exactly one effect for each event, whatever dies or comes twice on the way."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from messaging import broker
+from messaging.event import Event
+from messaging.topology import depths
+from sqlalchemy.ext.asyncio import AsyncConnection
+from testkit.bus import Bench, apply_effects, payment_initiated, running
+from testkit.waiting import eventually
+
+DYING = Path(__file__).parent / "dying_process.py"
+
+
+def run_dying(bench: Bench, part: str) -> None:
+    """Run a relay or consumer in a process of its own that SIGKILLs itself at the chosen moment."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": bench.url,
+        "BROKER_URL": bench.broker_url,
+        "NAMESPACE": bench.topology.namespace,
+        "KEYRING": str(bench.keyring_path),
+    }
+    done = subprocess.run(
+        [sys.executable, str(DYING), part], env=environment, timeout=30, check=False, capture_output=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+
+
+async def effects(bench: Bench) -> int:
+    """How many effects there are."""
+    return int(await bench.scalar("SELECT count(*) FROM effects"))
+
+
+async def test_committed_events_take_effect_once_each(bench: Bench) -> None:
+    """The plain way: outbox, relay, broker, consumer, inbox, handler; then nothing waits anywhere."""
+    await bench.add([payment_initiated() for _ in range(500)])
+    async with running(bench.relay(), bench.consumer()):
+        await eventually(lambda: at_count(bench, 500))
+        await eventually(lambda: nothing_unsent(bench))
+    assert await bench.scalar("SELECT count(DISTINCT event_id) FROM effects") == 500
+    async with broker.open_channel(bench.broker_url, name="test") as channel:
+        assert set((await depths(channel, bench.topology)).values()) == {0}
+
+
+async def test_a_rolled_back_event_is_never_sent(bench: Bench) -> None:
+    """What was not committed has not happened."""
+    with pytest.raises(ZeroDivisionError):
+        await _add_and_fail(bench)
+    assert await bench.relay().relay_once() == 0
+
+
+async def _add_and_fail(bench: Bench) -> None:
+    from messaging import outbox
+
+    async with bench.database.transaction() as connection:
+        await outbox.add(connection, [payment_initiated()])
+        raise ZeroDivisionError
+
+
+async def test_an_event_sent_twice_takes_effect_once(bench: Bench) -> None:
+    """A redrive sends everything again; the inbox knows it."""
+    await bench.add([payment_initiated() for _ in range(50)])
+    async with running(bench.relay(), bench.consumer()):
+        await eventually(lambda: at_count(bench, 50))
+        await bench.scalar(
+            "WITH again AS (UPDATE outbox SET sent_at = NULL RETURNING 1) SELECT count(*) FROM again"
+        )
+        await eventually(lambda: nothing_unsent(bench))
+        marker = payment_initiated()
+        await bench.add([marker])
+        await eventually(lambda: has_effect(bench, marker))
+    assert await effects(bench) == 51
+
+
+async def test_a_relay_that_dies_between_publish_and_mark_doubles_nothing(bench: Bench) -> None:
+    """The next relay sends the same events again, and they are recognised."""
+    await bench.add([payment_initiated() for _ in range(100)])
+    run_dying(bench, "relay")
+    assert await bench.scalar("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == 100
+    async with running(bench.relay(), bench.consumer()):
+        await eventually(lambda: nothing_unsent(bench))
+        await eventually(lambda: at_count(bench, 100))
+        marker = payment_initiated()
+        await bench.add([marker])
+        await eventually(lambda: has_effect(bench, marker))
+    assert await effects(bench) == 101
+
+
+async def test_a_consumer_that_dies_between_commit_and_ack_doubles_nothing(bench: Bench) -> None:
+    """The broker delivers again what was committed but not acknowledged, and it is recognised."""
+    await bench.add([payment_initiated() for _ in range(100)])
+    await bench.relay().relay_once()
+    run_dying(bench, "consumer")
+    assert await effects(bench) == 100, "the process died before its commit: the moment was missed"
+    async with running(bench.relay(), bench.consumer()):
+        marker = payment_initiated()
+        await bench.add([marker])
+        await eventually(lambda: has_effect(bench, marker))
+    assert await effects(bench) == 101
+
+
+async def test_an_effect_that_fails_leaves_no_trace_in_the_inbox(bench: Bench) -> None:
+    """Claim and effect are one transaction: a batch that fails for a passing reason is simply done again."""
+    failures = 2
+
+    async def flaky(connection: AsyncConnection, events: Sequence[Event[Any]]) -> None:
+        nonlocal failures
+        await apply_effects(connection, events)
+        if failures:
+            failures -= 1
+            raise OSError("the database went away")
+
+    await bench.add([payment_initiated() for _ in range(20)])
+    async with running(bench.relay(), bench.consumer(bench.processor(flaky))):
+        await eventually(lambda: at_count(bench, 20))
+    assert await bench.scalar("SELECT count(*) FROM parked") == 0
+
+
+async def test_order_within_a_producer_is_kept(bench: Bench) -> None:
+    """Events of one type reach the handler in the order of their commits."""
+    seen: list[str] = []
+
+    async def note(connection: AsyncConnection, events: Sequence[Event[Any]]) -> None:
+        await apply_effects(connection, events)
+        seen.extend(event.subject for event in events)
+
+    sent = [payment_initiated() for _ in range(700)]
+    await bench.add(sent)
+    async with running(bench.relay(), bench.consumer(bench.processor(note))):
+        await eventually(lambda: len(seen) >= 700)
+    assert seen == [event.subject for event in sent]
+
+
+async def test_stopping_loses_and_doubles_nothing(bench: Bench) -> None:
+    """Consumers come and go under load; each finishes and acknowledges the batch in its hands."""
+    await bench.add([payment_initiated() for _ in range(3000)])
+    async with running(bench.relay()):
+        for _ in range(4):
+            async with running(bench.consumer()):
+                before = await effects(bench)
+                await eventually(lambda before=before: more_than(bench, min(before, 2999)))
+        async with running(bench.consumer()):
+            await eventually(lambda: at_count(bench, 3000))
+    assert await bench.scalar("SELECT count(DISTINCT event_id) FROM effects") == 3000
+
+
+async def at_count(bench: Bench, expected: int) -> bool:
+    """Whether so many effects are there, neither fewer nor more."""
+    found = await effects(bench)
+    assert found <= expected, f"{found} effects of {expected} events"
+    return found == expected
+
+
+async def more_than(bench: Bench, count: int) -> bool:
+    """Whether there are more effects than that."""
+    return await effects(bench) > count
+
+
+async def nothing_unsent(bench: Bench) -> bool:
+    """Whether the relay has sent everything."""
+    return bool(await bench.scalar("SELECT count(*) = 0 FROM outbox WHERE sent_at IS NULL"))
+
+
+async def has_effect(bench: Bench, event: Event[Any]) -> bool:
+    """Whether this event took effect; with one queue in order, so did all before it."""
+    return bool(await bench.scalar(f"SELECT count(*) FROM effects WHERE event_id = '{event.id}'"))
+
+
+async def test_two_consumers_share_the_work(bench: Bench) -> None:
+    """Scaling out: each event is handled by exactly one of them."""
+    await bench.add([payment_initiated() for _ in range(2000)])
+    async with running(bench.relay(), bench.relay(), bench.consumer(), bench.consumer()):
+        await eventually(lambda: at_count(bench, 2000))
+        await asyncio.sleep(0)
+    assert await bench.scalar("SELECT count(DISTINCT event_id) FROM effects") == 2000
