@@ -32,7 +32,7 @@ class NotificationSettings(ServiceSettings):
     webhook_timeout_s: float = Field(default=20.0, gt=0, le=60)
     webhook_lease_s: float = Field(default=90.0, gt=0, le=3_600)
     webhook_concurrency: int = Field(default=64, ge=1, le=1_000)
-    webhook_concurrency_per_endpoint: int = Field(default=4, ge=1, le=100)
+    webhook_concurrency_per_endpoint: int = Field(default=8, ge=1, le=100)
     webhook_poll_s: float = Field(default=1.0, gt=0, le=60)
 
     @field_validator("webhook_ports", mode="before")

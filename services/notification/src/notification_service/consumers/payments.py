@@ -25,7 +25,14 @@ def payment_handlers(*, clock: Clock, new_id: IdFactory) -> Mapping[type[Payload
     """A handler for each message that this service hears."""
 
     async def tell(connection: AsyncConnection, events: Sequence[Event[PaymentNotice]]) -> None:
-        await record_events(connection, [notification_of(e) for e in events], clock=clock, new_id=new_id)
+        await record_events(
+            connection,
+            events,
+            client_of=lambda event: event.data.client_id,
+            notification_of=notification_of,
+            clock=clock,
+            new_id=new_id,
+        )
 
     return dict.fromkeys(TYPES, tell)
 

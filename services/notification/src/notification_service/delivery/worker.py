@@ -35,7 +35,7 @@ class WorkerLimits:
     """Bounds of one worker. The lease outlasts an attempt, or two workers would make the same one."""
 
     concurrency: int = 64
-    per_endpoint: int = 4
+    per_endpoint: int = 8
     lease: timedelta = timedelta(seconds=90)
     poll_s: float = 1.0
     sweep_s: float = 30.0

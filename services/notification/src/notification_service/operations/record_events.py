@@ -1,6 +1,7 @@
 """Record the events that a client can be told of, and enqueue a delivery for every endpoint that asked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
@@ -10,19 +11,28 @@ from notification_service.domain.endpoint import EndpointStatus
 from notification_service.domain.notification import Notification
 from notification_service.persistence import deliveries, endpoints, notifications
 
+Heard = TypeVar("Heard")
+
 
 async def record_events(
-    connection: AsyncConnection, events: Sequence[Notification], *, clock: Clock, new_id: IdFactory
+    connection: AsyncConnection,
+    events: Sequence[Heard],
+    *,
+    client_of: Callable[[Heard], str],
+    notification_of: Callable[[Heard], Notification],
+    clock: Clock,
+    new_id: IdFactory,
 ) -> int:
     """Answers how many deliveries are due by this.
 
-    Events of clients without endpoints cost one query and leave nothing behind. Those of a client that has
-    one, even switched off or subscribed to other types, are recorded: that is what a replay can send.
+    Events of clients without endpoints cost one query, are not even translated, and leave nothing behind.
+    Those of a client that has one, even switched off or subscribed to other types, are recorded: that is what
+    a replay can send.
     """
-    listening = await endpoints.listening(connection, sorted({event.client_id for event in events}))
-    heard = [event for event in events if event.client_id in listening]
-    if not heard:
+    listening = await endpoints.listening(connection, sorted({client_of(event) for event in events}))
+    if not listening:
         return 0
+    heard = [notification_of(event) for event in events if client_of(event) in listening]
     now = clock.now()
     await notifications.insert(connection, heard, at=now)
     due = [
