@@ -22,13 +22,17 @@ from transaction_service.api.payment_routes import PaymentParts, payment_routes
 from transaction_service.api.problems import ERRORS
 from transaction_service.consumers.handlers import handlers
 from transaction_service.operations.accept_payments import Outcome, PaymentRequest, accept_payments
-from transaction_service.settings import TransactionSettings
+from transaction_service.settings import DEFAULT_LIMITS, AcceptLimits, TransactionSettings
 
 SERVICE = TransactionSettings.service
 
 
 def make_parts(
-    settings: TransactionSettings, database: Database, clock: Clock, new_id: IdFactory = uuid7
+    database: Database,
+    clock: Clock,
+    *,
+    limits: AcceptLimits = DEFAULT_LIMITS,
+    new_id: IdFactory = uuid7,
 ) -> PaymentParts:
     """What the API works with. Single payments that arrive together are committed together."""
 
@@ -42,13 +46,13 @@ def make_parts(
         new_id=new_id,
         writer=GroupCommit(
             accept,
-            max_batch=settings.accept_batch,
-            max_waiting=settings.accept_waiting,
+            max_batch=limits.batch,
+            max_waiting=limits.waiting,
             # Done twice it finds its own payments by their keys: so a commit of unknown outcome is looked up.
             retry_unknown=True,
         ),
         finality=FinalityWatch(database),
-        max_wait_s=settings.max_wait_s,
+        max_wait_s=limits.max_wait_s,
     )
 
 
@@ -100,7 +104,7 @@ def build(role: Role) -> Process:
         process.add("replayer", messaging.replayer)
         process.add("consumer", messaging.consumer)
     if role in ("all", "api"):
-        parts = make_parts(settings, database, clock)
+        parts = make_parts(database, clock, limits=settings.limits())
         api = make_api(parts, ApiKeys.load(settings.api_keys_file, settings.api_key_pepper))
         process.add("writer", parts.writer)
         process.add("finality", parts.finality)
