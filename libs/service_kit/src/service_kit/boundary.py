@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.problems import ProblemResponse, problem_for
 from service_kit.telemetry import gauge, histogram
-from service_kit.telemetry.logs import is_enabled, write_line
+from service_kit.telemetry.logs import is_enabled, write_soon
 from service_kit.telemetry.traces import begin_request, end_request
 
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
@@ -36,8 +36,7 @@ _UNKNOWN_ROUTE = "unmatched"
 
 
 class Boundary:
-    """Wraps an application; `draining` makes every answer ask its client to open a new connection
-    elsewhere."""
+    """Wraps an application; while draining, every answer asks its client to connect anew elsewhere."""
 
     def __init__(self, app: ASGIApp, *, service: str, state: Any) -> None:
         self._app = app
@@ -75,6 +74,8 @@ class Boundary:
             self._tell(scope, status, perf_counter() - started, span, token)
 
     def _tell(self, scope: Scope, status: int, duration_s: float, span: Any, token: Any) -> None:
+        # 0: nothing was sent, for the client had left or was cut off; proxies have long written it 499.
+        status = status or 499
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = route_template(scope)
         key = (method, route, status)
@@ -97,7 +98,7 @@ class Boundary:
             client = scope.get("florin.client")
             if client is not None:
                 line["client"] = client
-            write_line(line)
+            write_soon(line)
         end_request(span, token, method=method, route=route, status=status)
 
 

@@ -1,8 +1,8 @@
 """Pages: cursors that tell a client nothing and cannot be mixed up, and the bounds of a page.
 
-A cursor is a position in one list, marked with that list's name. It is not a secret and grants nothing (what a
-client may see is decided by its key, on every page), so it bears a checksum and not a signature; whatever is read
-out of it is checked like any other input.
+A cursor is a position in one list, marked with that list's name. It is no secret and grants nothing (what a
+client may see is decided by its key, on every page), so it bears a checksum and not a signature; whatever is
+read out of it is checked like any other input.
 """
 
 import base64
@@ -43,8 +43,11 @@ def decode_cursor(listing: str, cursor: str) -> str: ...
 @overload
 def decode_cursor(listing: str, cursor: str, *, read: Callable[[str], Position]) -> Position: ...
 def decode_cursor(listing: str, cursor: str, *, read: Callable[[str], object] = str) -> object:
-    """The position, as `read` reads it (such as `UUID`); raises a 400 `invalid_cursor` problem for a cursor that
-    is altered, of another list, or that `read` refuses with a `ValueError`."""
+    """The position, as `read` reads it (such as `UUID`).
+
+    Raises a 400 `invalid_cursor` problem for one that is altered, of another list, or that `read` refuses
+    with a `ValueError`.
+    """
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         mark, body = raw[:_MARK_BYTES], raw[_MARK_BYTES:]

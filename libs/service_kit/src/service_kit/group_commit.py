@@ -38,9 +38,9 @@ _log = structlog.stdlib.get_logger(__name__)
 class GroupCommit(Generic[Item, Outcome]):
     """Collects items and has `flush` commit them together, in the order in which they came.
 
-    `flush` takes 1..`max_batch` items and returns an outcome for each, in order, when they are committed. What
-    it raises is told to the one item at fault: a failing batch is halved until it is found, so `flush` must
-    leave nothing behind when it raises. An outage is told to all of them. So is `CommitOutcomeUnknown`, unless
+    `flush` takes 1..`max_batch` items and returns an outcome for each, in order, once they are committed.
+    What it raises is told to the one item at fault: a failing batch is halved until it is found, so `flush`
+    must leave nothing behind when it raises. An outage is told to all; so is `CommitOutcomeUnknown`, unless
     `retry_unknown` says that flushing the same items twice does no more than once.
     """
 

@@ -4,7 +4,6 @@ Every refusal is a problem with a stable code, and closes the connection where t
 not read.
 """
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -24,7 +23,6 @@ class Limits:
     """The bounds of one API."""
 
     body_bytes: int = 1024 * 1024
-    body_timeout_s: float = 10.0
     json_depth: int = strict_json.MAX_DEPTH
     target_bytes: int = 8 * 1024
     header_count: int = 100
@@ -49,7 +47,7 @@ class LimitsMiddleware:
             if not chunked and not length:
                 await self._app(scope, receive, send)
                 return
-            body = await self._read_body(scope, receive, length)
+            body = await self._read_body(receive)
         except Problem as problem:
             await ProblemResponse(problem)(scope, receive, send)
             return
@@ -106,55 +104,28 @@ class LimitsMiddleware:
             detail = "Send the body as application/json in UTF-8."
             raise Problem(415, "unsupported_media_type", "Unsupported media type", detail, headers=_CLOSE)
 
-    async def _read_body(self, scope: Scope, receive: Receive, length: int) -> bytes | None:
-        """The whole body, checked; None when the client left before its end."""
-        del scope
-        message = await self._first(receive)
-        body: bytes = message.get("body", b"")
-        if message.get("more_body", False):
-            rest = await self._rest(body, receive, length)
-            if rest is None:
+    async def _read_body(self, receive: Receive) -> bytes | None:
+        """The whole body, checked; None when the client left, or was cut off, before its end."""
+        parts: list[bytes] = []
+        size = 0
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
                 return None
-            body = rest
-        elif message["type"] == "http.disconnect":
-            return None
-        if len(body) > self._limits.body_bytes:
-            raise self._too_large()
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > self._limits.body_bytes:
+                raise self._too_large()
+            parts.append(part)
+            more = message.get("more_body", False)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
         if body:
             try:
                 strict_json.check(body, max_depth=self._limits.json_depth)
             except strict_json.JsonRefused as refused:
                 raise Problem(400, refused.code, "Unusable JSON", str(refused)) from None
         return body
-
-    async def _first(self, receive: Receive) -> Message:
-        # The body has most often arrived with the headers: no timer is armed for what does not wait. The
-        # first call answers at once then; when it does not, the server's message has to come within the
-        # deadline.
-        try:
-            async with asyncio.timeout(self._limits.body_timeout_s):
-                return await receive()
-        except TimeoutError:
-            raise _too_slow() from None
-
-    async def _rest(self, first: bytes, receive: Receive, length: int) -> bytes | None:
-        del length
-        parts, size = [first], len(first)
-        try:
-            async with asyncio.timeout(self._limits.body_timeout_s):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return None
-                    part = message.get("body", b"")
-                    size += len(part)
-                    if size > self._limits.body_bytes:
-                        raise self._too_large()
-                    parts.append(part)
-                    if not message.get("more_body", False):
-                        return b"".join(parts)
-        except TimeoutError:
-            raise _too_slow() from None
 
     def _too_large(self) -> Problem:
         detail = f"The body is larger than {self._limits.body_bytes} bytes. Send less in one request."
@@ -199,8 +170,3 @@ def _check_encoding(part: bytes) -> None:
 def _headers_too_large(what: str) -> Problem:
     detail = f"The request has too {what}. Send fewer or smaller ones."
     return Problem(431, "headers_too_large", "Headers too large", detail, headers=_CLOSE)
-
-
-def _too_slow() -> Problem:
-    detail = "The body did not arrive in time. Send the request again."
-    return Problem(408, "body_timeout", "Request timeout", detail, headers=_CLOSE)

@@ -89,12 +89,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def operation_id(route: Any) -> str:
-    """The operation is called what its function is called."""
-    return str(route.name)
-
-
 def _complete(operation: dict[str, Any], route: Any) -> None:
+    # The operation is called what its function is called.
+    operation["operationId"] = route.operation_id or route.name
     scopes = sorted(scope for scopes in required_scopes(route) for scope in scopes)
     if scopes:
         operation["security"] = [{_SCHEME: scopes}]

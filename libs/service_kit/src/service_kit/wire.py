@@ -1,6 +1,8 @@
-"""HTTP/1.1 off the socket, with what uvicorn leaves out: a deadline and a size for the head of a request.
+"""HTTP/1.1 off the socket, with what uvicorn leaves out: bounds and deadlines.
 
-A client that sends its headers a byte a minute, or without end, would otherwise hold a connection and memory.
+A client that sends a byte a minute, or headers without end, would otherwise hold a connection and memory. The
+deadlines live here and not in a middleware, because only here is it known that a request has arrived whole:
+one that has (nearly all) never arms a timer.
 """
 
 import asyncio
@@ -9,84 +11,116 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from service_kit.telemetry import counter
+
 HEAD_TIMEOUT_S = 10.0
+BODY_TIMEOUT_S = 10.0
 HEAD_BYTES = 64 * 1024
+
+_REFUSED = counter(
+    "http_refused_on_the_wire", "Connections refused before the application saw them.", ("code",)
+)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol; refuses a head that is late (408), too large (431) or no HTTP (400) as a
-    problem."""
+    """uvicorn's protocol; refuses what is late (408), too large (431) or no HTTP (400) with a problem."""
 
-    _head_timer: asyncio.TimerHandle | None = None
+    head_timeout_s = HEAD_TIMEOUT_S
+    body_timeout_s = BODY_TIMEOUT_S
+
+    _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
+    _begun = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_head()
+        self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._cancel_head_timer()
+        self._disarm()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(
-                431, "headers_too_large", "The request has too large headers. Send fewer or smaller ones."
-            )
+        if self.transport.is_closing():
+            return
+        if self._in_head and self._head_bytes > HEAD_BYTES:
+            self._refuse(431, "headers_too_large", "The headers are too large. Send fewer or smaller ones.")
+        elif self._timer is None and (self._begun or self._nothing_in_progress()):
+            # Bytes that begin no request (empty lines) have stopped uvicorn's keep-alive timeout.
+            self._arm()
 
     def on_message_begin(self) -> None:
+        self._begun = True
         super().on_message_begin()
-        if self._head_timer is None:
-            self._expect_head()
 
     def on_headers_complete(self) -> None:
+        # The body's own time begins when the head has ended.
         self._in_head = False
-        self._cancel_head_timer()
+        self._disarm()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        self._begun, self._in_head, self._head_bytes = False, True, 0
+        self._disarm()
         super().on_message_complete()
-        self._in_head, self._head_bytes = True, 0
 
     def send_400_response(self, msg: str) -> None:
         del msg
         self._refuse(400, "bad_request", "The request is not valid HTTP/1.1. Check its syntax.")
 
-    def _expect_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_too_late)
+    def _arm(self) -> None:
+        timeout_s = self.head_timeout_s if self._in_head else self.body_timeout_s
+        self._timer = self.loop.call_later(timeout_s, self._too_late)
 
-    def _head_too_late(self) -> None:
-        self._head_timer = None
-        if not self.transport.is_closing():
-            self._refuse(408, "head_timeout", "The request's headers did not arrive in time. Send it again.")
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _cancel_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _too_late(self) -> None:
+        self._timer = None
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            # It waits behind an earlier request of its own connection, and is not being read meanwhile.
+            self._arm()
+        elif self._in_head:
+            self._refuse(408, "head_timeout", "The headers did not arrive in time. Send the request again.")
+        else:
+            self._refuse(408, "body_timeout", "The body did not arrive in time. Send the request again.")
+
+    def _nothing_in_progress(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     def _refuse(self, status: int, code: str, detail: str) -> None:
-        title = STATUS_LINE[status].split(b" ", 2)[2].strip().decode()
-        problem: dict[str, Any] = {
-            "type": f"urn:florin:problem:{code}",
-            "title": title,
-            "status": status,
-            "code": code,
-            "detail": detail,
-            "errors": [],
-            "trace_id": None,
-        }
-        body = orjson.dumps(problem)
-        head = [
-            STATUS_LINE[status],
-            b"content-type: application/problem+json\r\nconnection: close\r\n",
-            b"content-length: %d\r\n\r\n" % len(body),
-        ]
-        # An answer already begun cannot be taken back; closing is all that is left to say.
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self.transport.write(b"".join([*head, body]))
+        """Answers past the application, which then learns that its client is gone."""
+        _REFUSED.labels(code).inc()
+        # Where an answer is still due to an earlier request, or has begun, this one would be taken for it.
+        answering = (
+            self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        )
+        in_turn = self._begun or self._nothing_in_progress()
+        if in_turn and not answering and not self.pipeline:
+            self.transport.write(_problem(status, code, detail))
         self.transport.close()
+
+
+def _problem(status: int, code: str, detail: str) -> bytes:
+    members: dict[str, Any] = {
+        "type": f"urn:florin:problem:{code}",
+        "title": STATUS_LINE[status].split(b" ", 2)[2].strip().decode(),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "errors": [],
+        "trace_id": None,
+    }
+    body = orjson.dumps(members)
+    head = b"content-type: application/problem+json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(
+        body
+    )
+    return STATUS_LINE[status] + head + body

@@ -93,7 +93,7 @@ def end_request(span: Span, token: Token[Context], *, method: str, route: str, s
 
 @contextmanager
 def within_trace(traceparent: str | None) -> Iterator[None]:
-    """Goes on with a trace that began elsewhere, for work that was handed to another task (a group commit)."""
+    """Goes on with a trace that began elsewhere, for work handed to another task (a group commit)."""
     parent = parse_traceparent(traceparent.encode("ascii", "replace")) if traceparent is not None else None
     if parent is None:
         yield
