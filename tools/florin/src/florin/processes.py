@@ -14,7 +14,8 @@ import psutil
 
 from florin.errors import StackError
 
-LOG_TAIL_LINES = 12
+LOG_TAIL_LINES = 8
+LOG_LINE_SHOWN = 400
 LOG_ROTATE_BYTES = 32 * 1024 * 1024
 POLL_S = 0.05
 # The kernel counts a start time in ticks since boot; the wall clock may be adjusted between two readings.
@@ -146,7 +147,7 @@ class Daemon:
         with self.log_file.open("rb") as log:
             log.seek(0, os.SEEK_END)
             log.seek(max(0, log.tell() - lines * 2_000))
-            return log.read().decode(errors="replace").splitlines()[-lines:]
+            return [line[:LOG_LINE_SHOWN] for line in log.read().decode(errors="replace").splitlines()[-lines:]]
 
     def _tail_text(self) -> str:
         tail = self.log_tail()

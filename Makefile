@@ -1,0 +1,65 @@
+# Every target brings what it needs: see scripts/bootstrap.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PYTEST ?= $(BIN)/pytest
+ARGS ?=
+
+.PHONY: help bootstrap up down wipe status logs demo test test-slow lint fmt types arch security api-docs lock check
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bootstrap: ## make .venv as requirements.lock says
+	@scripts/bootstrap
+
+up: bootstrap ## start Postgres, RabbitMQ, Redis and the four services
+	@$(BIN)/florin up
+
+down: bootstrap ## stop everything; data stays
+	@$(BIN)/florin down
+
+wipe: bootstrap ## stop everything and remove its data, keys and passwords
+	@$(BIN)/florin down --wipe
+
+status: bootstrap ## show what runs, where, and whether it is ready
+	@$(BIN)/florin status
+
+logs: bootstrap ## show the end of the services' logs (ARGS="account -f" for one, and on)
+	@$(BIN)/florin logs $(ARGS)
+
+demo: bootstrap ## start everything, feed a few thousand payments, check the books
+	@$(BIN)/florin demo $(ARGS)
+
+test: bootstrap ## run the tests (ARGS="-k name" to choose)
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: bootstrap ## run the tests that take minutes
+	@$(PYTEST) -m slow $(ARGS)
+
+lint: bootstrap ## ruff, mypy, architecture, bandit
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(MAKE) --no-print-directory types arch security
+
+fmt: bootstrap ## format, and repair what can be repaired
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+types: bootstrap ## mypy, strict
+	@$(BIN)/mypy
+
+arch: bootstrap ## the architecture's rules (.importlinter)
+	@$(BIN)/lint-imports
+
+security: bootstrap ## bandit over what ships
+	@$(BIN)/bandit -q -r -c pyproject.toml --severity-level medium --confidence-level medium libs/contracts/src libs/messaging/src libs/service_kit/src services/*/src tools/florin/src
+
+api-docs: bootstrap ## check that docs/api is what the code says (ARGS=--write to write it)
+	@$(BIN)/python scripts/api_docs.py $(ARGS)
+
+lock: bootstrap ## pin anew what the pyproject files allow
+	@scripts/lock
+
+check: bootstrap ## everything CI does
+	@.ci/run
