@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from service_kit.protection import assert_all_routes_protected
+from testkit.waiting import eventually
 
 from .conftest import Service
 
@@ -175,10 +176,8 @@ async def test_a_caller_may_wait_for_the_end(service: Service) -> None:
     headers = {"Idempotency-Key": uuid4().hex, "Prefer": "wait=10"}
     body = {"debtor": "A", "creditor": "B", "amount_minor": 1, "currency": "EUR", "reference": uuid4().hex}
     waiting = asyncio.create_task(service.api.post("/v1/payments", json=body, headers=headers))
-    while not (
-        found := await service.rows("SELECT id FROM payments WHERE reference = :r", r=body["reference"])
-    ):
-        await asyncio.sleep(0)
+    query = "SELECT id FROM payments WHERE reference = :r"
+    found = await eventually(lambda: service.rows(query, r=body["reference"]))
     await service.assessed(str(found[0].id))
     await service.declined(str(found[0].id), "debtor_frozen")
     answer = await waiting

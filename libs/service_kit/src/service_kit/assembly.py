@@ -1,0 +1,125 @@
+"""How every service's process is put together, once for all of them.
+
+A service's `app.py` lays a foundation from its settings, makes its own parts on it, and asks for the process.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from contracts.catalogue import CATALOGUE
+from contracts.messages import Payload
+from fastapi import FastAPI
+from messaging.processor import Handler
+from messaging.runtime import Messaging, MessagingSettings
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service_kit.auth import ApiKeys
+from service_kit.clock import Clock, SystemClock
+from service_kit.database import Database
+from service_kit.health import HealthServer
+from service_kit.http import HttpServer
+from service_kit.lifecycle import Component, Process, Role
+from service_kit.migrations import Migrations, run_migrations
+from service_kit.settings import ServiceSettings
+from service_kit.telemetry import configure_logging, configure_tracing
+
+AfterCommit = Callable[[AsyncConnection], None]
+Named = tuple[str, Component]
+
+
+class Foundation:
+    """What a service builds on: its settings, a clock, its database, logs and traces configured."""
+
+    def __init__(self, settings: ServiceSettings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.service = type(settings).service
+        self.clock = clock or SystemClock()
+        # Called with the connection of each commit, before it returns to the pool.
+        self.after_commit: list[AfterCommit] = []
+        configure_logging(service=self.service, level=settings.log_level)
+        configure_tracing(service=self.service)
+        self.database = Database(
+            settings.database_url,
+            after_commit=self._after_commit,
+            pool_size=settings.database_pool_size,
+            application_name=f"florin-{self.service}",
+        )
+
+    def process(
+        self,
+        role: Role,
+        *,
+        handlers: Mapping[type[Payload], Handler],
+        api: Callable[[ApiKeys], FastAPI],
+        workers: Sequence[Named] = (),
+        behind_api: Sequence[Named] = (),
+    ) -> Process:
+        """The process of one role: `api` answers HTTP, `worker` consumes and works, `all` does both.
+
+        Components start in the order added here and drain in the opposite one: HTTP first, then what stands
+        behind it, the consumer, the workers, and the relay last, so that it sends what the others wrote.
+        """
+        settings = self.settings
+        messaging = self._messaging(handlers)
+        process = self._process()
+        process.add("gauges", messaging.gauges)
+        if any(entry.producer == self.service for entry in CATALOGUE):
+            self.after_commit.append(messaging.nudge_if_written)
+            process.add("relay", messaging.relay)
+        if role in ("all", "worker"):
+            for name, component in workers:
+                process.add(name, component)
+            process.add("replayer", messaging.replayer)
+            process.add("consumer", messaging.consumer)
+        if role in ("all", "api"):
+            for name, component in behind_api:
+                process.add(name, component)
+            app = api(ApiKeys.load(settings.api_keys_file, settings.api_key_pepper))
+            server = HttpServer(
+                app, host=settings.http_host, port=settings.http_port, drain_delay_s=settings.drain_delay_s
+            )
+            process.add("http", server)
+        return process
+
+    def _after_commit(self, connection: AsyncConnection) -> None:
+        for hook in self.after_commit:
+            hook(connection)
+
+    def _messaging(self, handlers: Mapping[type[Payload], Handler]) -> Messaging:
+        where = MessagingSettings(
+            broker_url=self.settings.broker_url.get_secret_value(),
+            keyring_file=self.settings.keyring_file,
+            namespace=self.settings.broker_namespace,
+        )
+        return Messaging(
+            where,
+            service=self.service,
+            transaction=self.database.transaction,
+            handlers=handlers,
+            now=self.clock.now,
+        )
+
+    def _process(self) -> Process:
+        settings = self.settings
+        schema_at_head = Migrations.of(self.service, folder=settings.migrations_dir).check(self.database)
+        process = Process(
+            self.service,
+            HealthServer(
+                host=settings.internal_host,
+                port=settings.internal_port,
+                checks={"database": self.database.ping, "schema": schema_at_head},
+            ),
+            drain_timeout_s=settings.drain_timeout_s,
+            start_timeout_s=settings.start_timeout_s,
+        )
+        process.before_start("database", self.database.verify_server)
+        process.before_start("schema", schema_at_head)
+        process.at_end("database", self.database.close)
+        return process
+
+
+async def migrate(settings: ServiceSettings) -> str:
+    """Bring the service's schema to head, as its owner; returns the revision."""
+    service = type(settings).service
+    configure_logging(service=service, level=settings.log_level)
+    url = settings.migration_database_url or settings.database_url
+    return await run_migrations(service, url, script_location=settings.migrations_dir)
