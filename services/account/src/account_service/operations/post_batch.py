@@ -11,7 +11,9 @@ from account_service.domain.naming import is_reference
 from account_service.domain.posting import PostingRequest
 from account_service.persistence import accounts, postings
 
-MAX_BATCH = 1000
+# The consumer's largest batch is 16 frames of 200. All in one round of locks: a second round within the same
+# transaction could ask for an account below one that it holds already, and so for a deadlock.
+MAX_BATCH = 5000
 
 
 async def post_batch(

@@ -28,6 +28,7 @@ _LOAD = text(
     f"SELECT {_COLUMNS} FROM accounts a "  # noqa: S608
     "WHERE a.client_id = :client_id AND a.reference = :reference"
 )
+_PRESENT = text(f"SELECT a.client_id, a.reference {_WANTED}")
 # What an account opened with is its first entry's amount, if that entry is its opening balance.
 _LOAD_WITH_OPENING = text(
     f"""
@@ -94,6 +95,12 @@ async def load_account(connection: AsyncConnection, client_id: str, reference: s
     result = await connection.execute(_LOAD, {"client_id": client_id, "reference": reference})
     row = result.one_or_none()
     return None if row is None else _record(row)
+
+
+async def present(connection: AsyncConnection, keys: Iterable[AccountKey]) -> set[AccountKey]:
+    """Those of the keys under which there is an account."""
+    rows = await connection.execute(_PRESENT, _wanted(keys))
+    return {(row.client_id, row.reference) for row in rows}
 
 
 async def load_opened(

@@ -1,0 +1,1 @@
+"""What clients ask over HTTP: translate in, call one operation, translate out."""

@@ -1,0 +1,27 @@
+"""What the routes work with."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path
+from service_kit.auth import Client, requires
+from service_kit.clock import Clock
+from service_kit.database import Database
+from service_kit.idempotency import idempotency_key
+from service_kit.ids import IdFactory
+
+from account_service.api.schemas import Reference
+
+Writer = Annotated[Client, Depends(requires("accounts:write"))]
+Reader = Annotated[Client, Depends(requires("accounts:read"))]
+IdempotencyKey = Annotated[str, Depends(idempotency_key)]
+AccountPath = Annotated[Reference, Path(description="The client's own name for the account.")]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountParts:
+    """Handed to the routes by the composition root."""
+
+    database: Database
+    clock: Clock
+    new_id: IdFactory

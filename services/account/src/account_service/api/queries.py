@@ -1,0 +1,69 @@
+"""What may stand in a list's query: a filter that is not known is refused, never ignored."""
+
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from service_kit.cursors import DEFAULT_LIMIT, MAX_LIMIT
+
+from account_service.api.schemas import Currency
+from account_service.domain.account import AccountKind, AccountState
+from account_service.persistence.entries import MAX_ENTRY_NUMBER
+
+_MAX_CURSOR = 500
+# Times that Postgres and every client's calendar can hold, whatever their offset.
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _in_calendar(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError("must lie between the years 1900 and 9999")
+    return moment
+
+
+Moment = Annotated[
+    AwareDatetime, AfterValidator(_in_calendar), Field(description="RFC 3339 with an offset from UTC.")
+]
+
+
+class Page(BaseModel):
+    """Where a page begins and how long it may be."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    cursor: Annotated[
+        str | None,
+        Field(max_length=_MAX_CURSOR, description="`next_cursor` of the page before, as it was given."),
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many items a page holds at most.")] = (
+        DEFAULT_LIMIT
+    )
+
+
+class AccountsQuery(Page):
+    """Which accounts are wanted. System accounts are listed only when `kind` asks for them."""
+
+    state: AccountState | None = None
+    currency: Currency | None = None
+    kind: AccountKind = AccountKind.CUSTOMER
+
+
+class EntriesQuery(Page):
+    """Which entries are wanted: `from` inclusive, `to` exclusive; newest first unless `order` is `asc`."""
+
+    posted_from: Annotated[Moment | None, Field(alias="from")] = None
+    posted_to: Annotated[Moment | None, Field(alias="to")] = None
+    order: Literal["desc", "asc"] = "desc"
+
+    @model_validator(mode="after")
+    def _must_be_a_range(self) -> Self:
+        if self.posted_from is not None and self.posted_to is not None and self.posted_from > self.posted_to:
+            raise ValueError("`from` must not be later than `to`")
+        return self
+
+
+def read_position(text: str) -> int:
+    """A cursor's number; ValueError for anything else, however well its checksum fits."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_ENTRY_NUMBER):
+        raise ValueError("no position")
+    return int(text)

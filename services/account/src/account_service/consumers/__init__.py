@@ -1,0 +1,1 @@
+"""What other services ask of this one: translate in, call one operation."""

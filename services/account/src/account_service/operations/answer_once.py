@@ -1,0 +1,78 @@
+"""One answer for an idempotency key, for ever: replay what was answered, refuse what differs.
+
+Keys belong to a client. Only requests that did something are remembered: a refused one moved nothing and may
+be sent again under its key once the reason is gone. Fields are kept as digests: enough to name those that
+differ, and no second copy of anybody's name.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from account_service.persistence import request_keys
+from account_service.persistence.request_keys import AnsweredRequest
+
+_DIGEST_BYTES = 12
+
+
+class IdempotencyKeyReused(Exception):
+    """The client has used the key for another request; `differing` names the fields, or the key itself."""
+
+    def __init__(self, differing: tuple[str, ...]) -> None:
+        super().__init__(f"the key was used before with another {', '.join(differing[:5])}")
+        self.differing = differing
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A request under its key: which operation, and its fields as they were sent."""
+
+    client_id: str
+    key: str
+    operation: str
+    fields: Mapping[str, Any]
+
+    def digests(self) -> dict[str, str]:
+        """A short digest of each field's canonical JSON, bound to client, key and field."""
+        bound = f"{self.client_id}\n{self.key}\n"
+        return {
+            name: hashlib.sha256(
+                f"{bound}{name}\n{json.dumps(value, sort_keys=True, separators=(',', ':'))}".encode()
+            ).hexdigest()[: 2 * _DIGEST_BYTES]
+            for name, value in self.fields.items()
+        }
+
+
+async def earlier_answer(connection: AsyncConnection, request: KeyedRequest) -> Mapping[str, Any] | None:
+    """What the same request was answered before, or None when the key is new.
+
+    Waits for a concurrent request under the same key, and keeps others waiting until the transaction ends:
+    call it first. Raises IdempotencyKeyReused.
+    """
+    await request_keys.take_turn(connection, client_id=request.client_id, key=request.key)
+    earlier = await request_keys.load_answered(connection, client_id=request.client_id, key=request.key)
+    if earlier is None:
+        return None
+    if earlier.operation != request.operation:
+        raise IdempotencyKeyReused(("Idempotency-Key",))
+    digests = request.digests()
+    names = [*digests, *(name for name in earlier.field_digests if name not in digests)]
+    differing = tuple(name for name in names if digests.get(name) != earlier.field_digests.get(name))
+    if differing:
+        raise IdempotencyKeyReused(differing)
+    return earlier.answer
+
+
+async def remember(
+    connection: AsyncConnection, request: KeyedRequest, answer: Mapping[str, Any], *, at: datetime
+) -> None:
+    """Keep what is needed to answer the same request again."""
+    answered = AnsweredRequest(request.operation, request.digests(), answer)
+    await request_keys.save_answered(
+        connection, answered, client_id=request.client_id, key=request.key, at=at
+    )

@@ -1,0 +1,42 @@
+"""Open one account under an idempotency key."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+from service_kit.clock import Clock
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from account_service.domain.opening import OpeningRefused, OpeningTerms
+from account_service.operations.answer_once import KeyedRequest, earlier_answer, remember
+from account_service.operations.open_accounts import Opening, open_accounts
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """The command."""
+
+    client_id: str
+    idempotency_key: str
+    terms: OpeningTerms
+
+
+async def open_account(
+    connection: AsyncConnection, command: OpenAccount, *, clock: Clock, new_id: Callable[[], UUID]
+) -> Opening:
+    """Open the account, or say that the same request has done so before.
+
+    Raises OpeningRefused and IdempotencyKeyReused.
+    """
+    request = KeyedRequest(command.client_id, command.idempotency_key, "open_account", asdict(command.terms))
+    earlier = await earlier_answer(connection, request)
+    if earlier is not None:
+        return Opening(command.terms, datetime.fromisoformat(earlier["opened_at"]), replayed=True)
+    [outcome] = await open_accounts(
+        connection, command.client_id, [command.terms], clock=clock, new_id=new_id
+    )
+    if isinstance(outcome, OpeningRefused):
+        raise outcome
+    await remember(connection, request, {"opened_at": outcome.opened_at.isoformat()}, at=clock.now())
+    return outcome
