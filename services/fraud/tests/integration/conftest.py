@@ -70,6 +70,7 @@ class Fraud:
     clock: StillClock = field(default_factory=StillClock)
 
     def __post_init__(self) -> None:
+        self.handler = ScreenInitiatedPayments(clock=self.clock)
         self.processor = self.another_processor()
 
     def another_processor(self) -> Processor:

@@ -77,11 +77,12 @@ async def test_same_payment_under_another_event_is_answered_once(
     """The inbox does not know the second event, the decision does."""
     first = make_payment(amount_minor=1_000_000)
     second = new_event(first.data, subject=first.subject, sequence=1, at=first.occurred_at)
+    third = new_event(first.data, subject=first.subject, sequence=1, at=first.occurred_at)
     await fraud.deliver(first, second)
-    await fraud.deliver(new_event(first.data, subject=first.subject, sequence=1, at=first.occurred_at))
+    await fraud.deliver(third)
     assert (await fraud.decision(first)).event_id == first.id
     assert len(await fraud.told(first.data.payment_id)) == 1
-    assert second.id not in await fraud.parked()
+    assert not {second.id, third.id} & set(await fraud.parked())
 
 
 async def test_payment_that_comes_back_with_other_facts_is_parked_and_the_rest_goes_on(

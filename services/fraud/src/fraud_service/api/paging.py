@@ -1,67 +1,48 @@
-"""Pages: where the next one begins, as an opaque cursor."""
+"""Where the next page of each list begins, as the text inside a cursor."""
 
-import base64
-import binascii
-import json
-from datetime import datetime
-from typing import Annotated
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from fastapi import Query
-from service_kit.problems import Problem
+from service_kit.cursors import decode_cursor, encode_cursor
 
+from fraud_service.api.rule_schemas import MAX_VERSION
 from fraud_service.domain.reviews import ReviewStatus
 from fraud_service.persistence.reviews import ReviewPosition
 
-Limit = Annotated[int, Query(ge=1, le=200, description="How many items a page holds at most.")]
-Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")]
+_VERSIONS = "rules versions"
 
 
 def encode_reviews(status: ReviewStatus, position: ReviewPosition) -> str:
     """A cursor that goes on after `position` in the list of that status."""
-    return _encode([status.value, position.at.isoformat(), str(position.payment_id)])
+    return encode_cursor(f"reviews {status.value}", f"{position.at.isoformat()} {position.payment_id}")
 
 
 def decode_reviews(status: ReviewStatus, cursor: str) -> ReviewPosition:
     """The position; 400 `invalid_cursor` for one that was not made for this list."""
-    listed, at, payment_id = _decode(cursor, fields=3)
-    try:
-        position = ReviewPosition(datetime.fromisoformat(at), UUID(payment_id))
-    except ValueError:
-        raise _invalid() from None
-    if listed != status.value or position.at.tzinfo is None:
-        raise _invalid()
-    return position
+    return decode_cursor(f"reviews {status.value}", cursor, read=_review_position)
 
 
 def encode_versions(before_version: int) -> str:
     """A cursor that goes on below a version."""
-    return _encode(["versions", str(before_version)])
+    return encode_cursor(_VERSIONS, str(before_version))
 
 
 def decode_versions(cursor: str) -> int:
     """The version; 400 `invalid_cursor` for a cursor that was not made for this list."""
-    listed, version = _decode(cursor, fields=2)
-    if listed != "versions" or not (version.isascii() and version.isdigit() and len(version) < 10):
-        raise _invalid()
-    return int(version)
+    return decode_cursor(_VERSIONS, cursor, read=_version)
 
 
-def _encode(parts: list[str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+def _review_position(text: str) -> ReviewPosition:
+    at_text, _, payment_id = text.partition(" ")
+    at = datetime.fromisoformat(at_text)
+    # Any other offset could lead beyond the calendar's end once converted.
+    if at.utcoffset() != timedelta(0):
+        raise ValueError("a position is told in UTC")
+    return ReviewPosition(at, UUID(payment_id))
 
 
-def _decode(cursor: str, *, fields: int) -> list[str]:
-    try:
-        parts = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        raise _invalid() from None
-    if not (
-        isinstance(parts, list) and len(parts) == fields and all(isinstance(part, str) for part in parts)
-    ):
-        raise _invalid()
-    return parts
-
-
-def _invalid() -> Problem:
-    return Problem(400, "invalid_cursor", "Invalid cursor", "Use next_cursor of the page before, unchanged.")
+def _version(text: str) -> int:
+    version = int(text)
+    if not 1 <= version <= MAX_VERSION:
+        raise ValueError("no such version can be")
+    return version

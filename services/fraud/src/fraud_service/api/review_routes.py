@@ -5,11 +5,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 from service_kit.clock import Clock
+from service_kit.cursors import DEFAULT_LIMIT, Cursor, Limit
 from service_kit.database import Database
 from service_kit.idempotency import REPLAYED_HEADER, idempotency_key
 
 from fraud_service.api.access import ReviewDecider, ReviewReader, visible_to
-from fraud_service.api.paging import Cursor, Limit, decode_reviews, encode_reviews
+from fraud_service.api.paging import decode_reviews, encode_reviews
 from fraud_service.api.review_schemas import ResolveReviewRequest, ReviewAnswer, ReviewListAnswer
 from fraud_service.domain.reviews import ResolveReview, ReviewOutcome, ReviewStatus
 from fraud_service.operations.read_reviews import find_review, list_reviews
@@ -27,7 +28,7 @@ def review_routes(database: Database, clock: Clock) -> APIRouter:
         client: ReviewReader,
         status: ReviewStatus = ReviewStatus.OPEN,
         cursor: Cursor = None,
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_LIMIT,
     ) -> ReviewListAnswer:
         """Open ones oldest first, resolved ones latest first."""
         after = decode_reviews(status, cursor) if cursor is not None else None

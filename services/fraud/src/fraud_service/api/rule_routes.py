@@ -4,11 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 from service_kit.clock import Clock
+from service_kit.cursors import DEFAULT_LIMIT, Cursor, Limit
 from service_kit.database import Database
 from service_kit.idempotency import REPLAYED_HEADER
 
 from fraud_service.api.access import RuleReader, RuleWriter
-from fraud_service.api.paging import Cursor, Limit, decode_versions, encode_versions
+from fraud_service.api.paging import decode_versions, encode_versions
 from fraud_service.api.rule_schemas import (
     MAX_VERSION,
     PublishRulesRequest,
@@ -51,7 +52,7 @@ def rule_routes(database: Database, clock: Clock) -> APIRouter:
     # Before /{version}, which would take the word for a number.
     @router.get("/versions", summary="The history of the rules")
     async def list_rules_versions(
-        _client: RuleReader, cursor: Cursor = None, limit: Limit = 50
+        _client: RuleReader, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
     ) -> RuleHistoryAnswer:
         before_version = decode_versions(cursor) if cursor is not None else MAX_VERSION
         async with database.snapshot() as connection:

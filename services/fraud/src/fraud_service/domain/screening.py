@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from fraud_service.domain.payments import PaymentKind, ScreenedPayment
 from fraud_service.domain.rules import (
@@ -17,6 +18,7 @@ from fraud_service.domain.rules import (
 from fraud_service.domain.velocity import Counters
 
 REVERSAL_REASON = "reversal"
+Party = Literal["debtor", "creditor"]
 
 
 class Decision(StrEnum):
@@ -37,7 +39,7 @@ class FiredRule:
     score: int
     observed: int | None = None
     limit: int | None = None
-    party: str | None = None
+    party: Party | None = None
 
     @property
     def reason(self) -> str:
@@ -125,7 +127,7 @@ def _fire(rule: Rule, payment: ScreenedPayment, velocity: Mapping[str, int]) -> 
     return FiredRule(rule.id, rule.kind, rule.action, rule.score, observed, limit) if hit else None
 
 
-def _listed_party(rule: DenyListRule, payment: ScreenedPayment) -> str | None:
+def _listed_party(rule: DenyListRule, payment: ScreenedPayment) -> Party | None:
     # Both parties are references in the payer's client namespace.
     if rule.denies(payment.client_id, payment.debtor):
         return "debtor"

@@ -128,5 +128,7 @@ def payment_of(row: Row[Any]) -> ScreenedPayment:
     )
 
 
-def _json(value: Any) -> str:
+def _json(value: Sequence[Any] | Mapping[str, Any]) -> str:
+    if not value:  # most payments fire nothing
+        return "{}" if isinstance(value, Mapping) else "[]"
     return json.dumps(value, separators=(",", ":"))
