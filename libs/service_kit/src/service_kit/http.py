@@ -17,7 +17,7 @@ from service_kit.auth import ApiKeys
 from service_kit.boundary import Boundary
 from service_kit.limits import Limits, LimitsMiddleware
 from service_kit.problems import ErrorMap, problem_handlers
-from service_kit.wire import BoundedHttpProtocol
+from service_kit.wire import REQUEST_TIMEOUT_S, bounded_protocol
 
 _QUIET: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 _POLL_S = 0.02
@@ -106,6 +106,7 @@ class HttpServer:
         port: int,
         graceful_timeout_s: float = 10.0,
         drain_delay_s: float = 0.0,
+        request_timeout_s: float = REQUEST_TIMEOUT_S,
         state: ServerState | None = None,
     ) -> None:
         self._state = state or getattr(getattr(app, "state", None), "server", None) or ServerState()
@@ -115,7 +116,7 @@ class HttpServer:
                 app,
                 host=host,
                 port=port,
-                http=BoundedHttpProtocol,
+                http=bounded_protocol(request_timeout_s),
                 ws="none",
                 lifespan="off",
                 log_config=None,

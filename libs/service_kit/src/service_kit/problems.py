@@ -14,7 +14,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import Scope
 
 from service_kit.database import CommitOutcomeUnknown, DatabaseUnavailable, is_outage
 from service_kit.field_errors import FieldError, field_errors
@@ -151,9 +150,9 @@ async def _answer_problem(_request: Request, error: Exception) -> Response:
     return ProblemResponse(error)
 
 
-async def _answer_http_exception(request: Request, error: Exception) -> Response:
+async def _answer_http_exception(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return ProblemResponse(_from_http_exception(request.scope, error))
+    return ProblemResponse(_from_http_exception(error))
 
 
 async def _answer_invalid(_request: Request, error: Exception) -> Response:
@@ -185,8 +184,7 @@ _TEXTS: Mapping[int, tuple[str, str]] = {
 }
 
 
-def _from_http_exception(scope: Scope, error: HTTPException) -> Problem:
+def _from_http_exception(error: HTTPException) -> Problem:
     phrase = HTTPStatus(error.status_code).phrase
     code, detail = _TEXTS.get(error.status_code, (phrase.lower().replace(" ", "_"), str(error.detail)))
-    del scope
     return Problem(error.status_code, code, phrase.capitalize(), detail, headers=dict(error.headers or {}))

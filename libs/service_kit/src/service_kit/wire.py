@@ -13,8 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service_kit.telemetry import counter
 
-HEAD_TIMEOUT_S = 10.0
-BODY_TIMEOUT_S = 10.0
+REQUEST_TIMEOUT_S = 10.0
 HEAD_BYTES = 64 * 1024
 
 _REFUSED = counter(
@@ -25,8 +24,7 @@ _REFUSED = counter(
 class BoundedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol; refuses what is late (408), too large (431) or no HTTP (400) with a problem."""
 
-    head_timeout_s = HEAD_TIMEOUT_S
-    body_timeout_s = BODY_TIMEOUT_S
+    timeout_s = REQUEST_TIMEOUT_S
 
     _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
@@ -73,8 +71,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._refuse(400, "bad_request", "The request is not valid HTTP/1.1. Check its syntax.")
 
     def _arm(self) -> None:
-        timeout_s = self.head_timeout_s if self._in_head else self.body_timeout_s
-        self._timer = self.loop.call_later(timeout_s, self._too_late)
+        self._timer = self.loop.call_later(self.timeout_s, self._too_late)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -107,6 +104,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if in_turn and not answering and not self.pipeline:
             self.transport.write(_problem(status, code, detail))
         self.transport.close()
+
+
+def bounded_protocol(timeout_s: float) -> type[BoundedHttpProtocol]:
+    """The protocol with its deadline: so long may a head take, and so long again the body behind it."""
+    return type("BoundedHttpProtocol", (BoundedHttpProtocol,), {"timeout_s": timeout_s})
 
 
 def _problem(status: int, code: str, detail: str) -> bytes:

@@ -1,0 +1,109 @@
+"""Only a good key passes, only with the scope, and no route is open by neglect."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import APIRouter
+from service_kit.auth import ApiKeys, InvalidKeysFile, key_digest, requires
+from service_kit.protection import Unprotected, assert_all_routes_protected
+
+from .sample_api import PEPPER, Sample, api_key
+
+Call = Callable[..., Awaitable[httpx2.Response]]
+
+GOOD = api_key("abcdefgh")
+BAD_AUTHORIZATIONS = [
+    "",
+    "Bearer",
+    "Bearer ",
+    f"Basic {GOOD}",
+    GOOD,
+    "Bearer flk_abcdefgh_" + "x" * 43,
+    "Bearer flk_zzzzzzzz_" + "k" * 43,
+    "Bearer " + "k" * 5_000,
+    f"Bearer {GOOD}x",
+    f"Bearer {GOOD[:-1]}",
+    "Bearer flk_abcdefgh_é",
+]
+
+
+@pytest.mark.parametrize("authorization", BAD_AUTHORIZATIONS)
+async def test_a_bad_key_gets_401_and_reaches_nothing(call: Call, sample: Sample, authorization: str) -> None:
+    headers = {"authorization": authorization}
+    answer = await call("POST", "/v1/payments", json={"debtor": "a", "amount_minor": 1}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert sample.reached == []
+
+
+async def test_a_key_without_the_scope_gets_403(call: Call, sample: Sample) -> None:
+    headers = {"authorization": f"Bearer {api_key('readerzz')}"}
+    answer = await call("POST", "/v1/payments", json={"debtor": "a", "amount_minor": 1}, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert "payments:write" in answer.json()["detail"]
+    assert sample.reached == []
+
+
+async def test_a_good_key_tells_who_calls_before_the_body_is_judged(call: Call) -> None:
+    assert (await call("POST", "/v1/payments", json={}, headers={"authorization": None})).status_code == 401
+    answer = await call("POST", "/v1/payments", json={"debtor": "a", "amount_minor": 1})
+    assert answer.json()["client"] == "demo"
+
+
+def test_a_route_without_requires_is_named(sample: Sample) -> None:
+    assert_all_routes_protected(sample.app)
+    forgotten = APIRouter()
+
+    @forgotten.get("/v1/forgotten")
+    async def read_forgotten() -> None: ...
+
+    nested = APIRouter(prefix="/v1/nested")
+    nested.include_router(forgotten)
+    sample.app.include_router(nested)
+    with pytest.raises(Unprotected, match="/v1/nested/v1/forgotten"):
+        assert_all_routes_protected(sample.app)
+
+
+@pytest.mark.parametrize("scopes", [(), ("payments:steal",)])
+def test_requires_refuses_a_scope_that_does_not_exist(scopes: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="scope"):
+        requires(*scopes)
+
+
+def entry(**changes: object) -> dict[str, object]:
+    digest = key_digest(GOOD, PEPPER).hex()
+    return {"client": "demo", "prefix": "abcdefgh", "digest": digest, "scopes": ["payments:write"]} | changes
+
+
+def test_a_keys_file_opens_to_its_keys_only_under_its_pepper(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [entry()]}))
+    client = ApiKeys.load(file, PEPPER.decode()).authenticate(GOOD)
+    assert client is not None
+    assert (client.id, client.scopes) == ("demo", frozenset({"payments:write"}))
+    assert ApiKeys.load(file, "another pepper altogether").authenticate(GOOD) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("not json", "malformed"),
+        (json.dumps({"keys": [entry(digest="00")]}), "malformed at: keys.0.digest"),
+        (json.dumps({"keys": [entry(), entry(client="other")]}), "same prefix"),
+        (json.dumps({"keys": [entry(scopes=["payments:all"])]}), "payments:all"),
+    ],
+)
+def test_a_bad_keys_file_is_refused_with_its_place(tmp_path: Path, content: str, complaint: str) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(content)
+    with pytest.raises(InvalidKeysFile, match=complaint) as refused:
+        ApiKeys.load(file, "a pepper of sixteen")
+    assert key_digest(GOOD, PEPPER).hex() not in str(refused.value)
+
+
+def test_a_missing_keys_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidKeysFile, match=r"nowhere\.json"):
+        ApiKeys.load(tmp_path / "nowhere.json", "a pepper of sixteen")
