@@ -1,17 +1,20 @@
 """The fixtures that every test of the workspace may ask for; found by the package's entry point."""
 
+import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 from florin.credentials import keyring_file, load_or_make
+from florin.stack import Stack
 from messaging.signing import KeyRing
 
 from testkit import namespaces
 from testkit.backing import Backing
 from testkit.databases import Databases, ServiceDatabase
+from testkit.stacks import RunningServices, own_stack, running_services
 
 
 def pytest_configure() -> None:
@@ -90,3 +93,19 @@ def keyring_path(backing: Backing) -> Path:
 def keyring(keyring_path: Path) -> KeyRing:
     """The same key ring, loaded."""
     return KeyRing.load(keyring_path)
+
+
+@pytest.fixture(scope="module")
+async def running(backing: Backing, databases: Databases) -> AsyncIterator[RunningServices]:
+    """The four services of this test module's own, on a fresh database and namespace, with HTTP clients."""
+    with contextlib.ExitStack() as closing:
+        started = closing.enter_context(running_services(backing, databases))
+        yield started
+        await started.close_clients()
+
+
+@pytest.fixture(scope="module")
+def stack(backing: Backing) -> Iterator[Stack]:
+    """A whole stack of this test module's own, Postgres and RabbitMQ among it: for tests that kill things."""
+    with own_stack(backing) as started:
+        yield started

@@ -20,7 +20,7 @@ SCOPES = (
     *("rules:read", "rules:write", "webhooks:write", "webhooks:read"),
 )
 # `demo` plays the upstream system; `operator` is who decides reviews and looks after rules.
-CLIENTS: Mapping[str, tuple[str, ...]] = {"demo": SCOPES, "operator": SCOPES}
+CLIENTS: Mapping[str, tuple[str, ...]] = {"demo": SCOPES, "operator": (*SCOPES, "reviews:any-client")}
 
 
 @dataclass(frozen=True, repr=False)

@@ -147,7 +147,9 @@ class Daemon:
         with self.log_file.open("rb") as log:
             log.seek(0, os.SEEK_END)
             log.seek(max(0, log.tell() - lines * 2_000))
-            return [line[:LOG_LINE_SHOWN] for line in log.read().decode(errors="replace").splitlines()[-lines:]]
+            return [
+                line[:LOG_LINE_SHOWN] for line in log.read().decode(errors="replace").splitlines()[-lines:]
+            ]
 
     def _tail_text(self) -> str:
         tail = self.log_tail()

@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,12 +49,22 @@ class Stack:
     """Starts, stops, kills and describes the parts by name: postgres, rabbitmq, redis, transaction, …"""
 
     def __init__(
-        self, *, run_dir: Path, ports: Ports, say: Say = silent, services: Sequence[str] = SERVICES
+        self,
+        *,
+        run_dir: Path,
+        ports: Ports,
+        say: Say = silent,
+        services: Sequence[str] = SERVICES,
+        given: Mapping[str, str] = os.environ,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
+        """`given` may name servers to use by URL; `settings` are more variables for the services."""
         self.run_dir = run_dir.resolve()
         self.ports = ports
         self._say = say
         self._names = services
+        self._given = given
+        self._settings = settings or {}
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -63,7 +73,7 @@ class Stack:
     @cached_property
     def backing(self) -> dict[str, BackingService]:
         """Postgres, RabbitMQ and Redis, by name."""
-        made = (kind(self.run_dir, self.ports, self.credentials) for kind in _KINDS)
+        made = (kind(self._given, self.run_dir, self.ports, self.credentials) for kind in _KINDS)
         return {service.name: service for service in made}
 
     @cached_property
@@ -76,7 +86,8 @@ class Stack:
             database_admin_url=self.backing["postgres"].url,
             broker_url=self.backing["rabbitmq"].url,
             redis_url=self.backing["redis"].url,
-            namespace=os.environ.get("FLORIN_BROKER_NAMESPACE", NAMESPACE),
+            namespace=self._given.get("FLORIN_BROKER_NAMESPACE", NAMESPACE),
+            extra=self._settings,
         )
 
     @cached_property
@@ -88,7 +99,7 @@ class Stack:
         with self._alone():
             if self._all_ready():
                 return False
-            choosing.bring_missing(self.run_dir, say=self._say)
+            choosing.bring_missing(self._given, self.run_dir, say=self._say)
             # The choice between process and container may just have been made.
             for chosen in ("backing", "surroundings", "services"):
                 self.__dict__.pop(chosen, None)

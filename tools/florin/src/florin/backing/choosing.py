@@ -1,7 +1,6 @@
 """Which kind of each backing service this machine gets: given by URL, installed, from apt, or in Docker."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from florin.backing import container, debian, rabbitmq_programs, redis
@@ -27,20 +26,22 @@ ADVICE = {
 }
 
 
-def database(run_dir: Path, ports: Ports, credentials: Credentials) -> BackingService:
+def database(
+    given: Mapping[str, str], run_dir: Path, ports: Ports, credentials: Credentials
+) -> BackingService:
     """Postgres: the one given by URL, else a private one."""
-    given = os.environ.get(DATABASE_VARIABLE)
-    if given:
-        return Given("postgres", given, variable=DATABASE_VARIABLE)
+    url = given.get(DATABASE_VARIABLE)
+    if url:
+        return Given("postgres", url, variable=DATABASE_VARIABLE)
     password = credentials.postgres
     return Postgres(folder=run_dir / "postgres", run_dir=run_dir, port=ports.postgres, password=password)
 
 
-def broker(run_dir: Path, ports: Ports, credentials: Credentials) -> BackingService:
+def broker(given: Mapping[str, str], run_dir: Path, ports: Ports, credentials: Credentials) -> BackingService:
     """RabbitMQ: the one given by URL, else a private node, in a container when it was once begun there."""
-    given = os.environ.get(BROKER_VARIABLE)
-    if given:
-        return Given("rabbitmq", given, variable=BROKER_VARIABLE)
+    url = given.get(BROKER_VARIABLE)
+    if url:
+        return Given("rabbitmq", url, variable=BROKER_VARIABLE)
     process = RabbitMQ(
         folder=run_dir / "rabbitmq",
         run_dir=run_dir,
@@ -57,11 +58,11 @@ def broker(run_dir: Path, ports: Ports, credentials: Credentials) -> BackingServ
     return _process_or_container(process, recipe=recipe, run_dir=run_dir, node=credentials.node)
 
 
-def cache(run_dir: Path, ports: Ports, credentials: Credentials) -> BackingService:
+def cache(given: Mapping[str, str], run_dir: Path, ports: Ports, credentials: Credentials) -> BackingService:
     """Redis or Valkey, chosen in the same way."""
-    given = os.environ.get(REDIS_VARIABLE)
-    if given:
-        return Given("redis", given, variable=REDIS_VARIABLE)
+    url = given.get(REDIS_VARIABLE)
+    if url:
+        return Given("redis", url, variable=REDIS_VARIABLE)
     process = Redis(folder=run_dir / "redis", run_dir=run_dir, port=ports.redis, password=credentials.redis)
     recipe = Recipe(
         image="valkey/valkey:8",
@@ -80,10 +81,10 @@ def cache(run_dir: Path, ports: Ports, credentials: Credentials) -> BackingServi
     return _process_or_container(process, recipe=recipe, run_dir=run_dir, node=credentials.node)
 
 
-def bring_missing(run_dir: Path, *, say: Callable[[str], None]) -> None:
+def bring_missing(given: Mapping[str, str], run_dir: Path, *, say: Callable[[str], None]) -> None:
     """Sees to it that what is not given can be started here, by apt or by Docker; else StackError."""
     for name, variable in (("rabbitmq", BROKER_VARIABLE), ("redis", REDIS_VARIABLE)):
-        if os.environ.get(variable) or INSTALLED[name]() or marker_of(run_dir, name).exists():
+        if given.get(variable) or INSTALLED[name]() or marker_of(run_dir, name).exists():
             continue
         if debian.usable():
             debian.install(PACKAGES[name], service=PACKAGES[name], say=say)

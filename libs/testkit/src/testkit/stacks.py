@@ -1,0 +1,112 @@
+"""The four real services for journeys and faults: on shared backing services, or on ones of their own."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import httpx2
+from florin.clients import api_client
+from florin.credentials import Credentials, load_or_make, write_private
+from florin.environment import Surroundings
+from florin.ports import Ports, reserved_base
+from florin.running import Services
+from florin.services import SERVICES
+from florin.stack import Stack
+
+from testkit import namespaces
+from testkit.backing import Backing
+from testkit.databases import Databases, ServiceDatabase
+
+
+@dataclass
+class RunningServices:
+    """Services on a fresh database and namespace. `services` starts, stops and kills each by its name."""
+
+    surroundings: Surroundings
+    services: Services
+    database_name: str
+    databases: Databases
+    _clients: dict[tuple[str, str], httpx2.AsyncClient] = field(default_factory=dict)
+
+    def client(self, service: str, *, client: str = "demo") -> httpx2.AsyncClient:
+        """An authenticated HTTP client of one service; closed with the services."""
+        if (service, client) not in self._clients:
+            self._clients[service, client] = api_client(self.surroundings, service, client=client)
+        return self._clients[service, client]
+
+    def database(self, service: str) -> ServiceDatabase:
+        """The addresses of one service's roles in the database."""
+        return self.databases.described(self.database_name, service)
+
+    async def close_clients(self) -> None:
+        """Closes every client that was handed out."""
+        for client in self._clients.values():
+            await client.aclose()
+
+
+@contextlib.contextmanager
+def running_services(
+    backing: Backing,
+    databases: Databases,
+    *,
+    names: Sequence[str] = SERVICES,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[RunningServices]:
+    """Runs the services named until the end of the block; `settings` are more of their variables."""
+    broker_url = backing.broker_url
+    database = databases.fresh(names)
+    namespace = f"test-{secrets.token_hex(4)}"
+    namespaces.declare(broker_url, namespace)
+    try:
+        with reserved_base() as base:
+            run_dir = fresh_run_dir(backing, backing.credentials)
+            surroundings = Surroundings(
+                run_dir=run_dir,
+                ports=Ports(base),
+                credentials=backing.credentials,
+                database_admin_url=backing.database_admin_url,
+                broker_url=broker_url,
+                database=database,
+                namespace=namespace,
+                extra=dict(settings or {}),
+            )
+            services = Services(surroundings, names=names)
+            try:
+                services.start_all()
+                yield RunningServices(surroundings, services, database, databases)
+            finally:
+                services.stop_all()
+    finally:
+        namespaces.delete(broker_url, namespace)
+        databases.drop(database)
+
+
+@contextlib.contextmanager
+def own_stack(backing: Backing, *, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """A whole stack with its own Postgres and RabbitMQ, all of which may be killed; wiped afterwards."""
+    with reserved_base() as base:
+        run_dir = fresh_run_dir(backing, Credentials.make())
+        stack = Stack(run_dir=run_dir, ports=Ports(base), given={}, settings=dict(settings or {}))
+        try:
+            stack.up()
+            yield stack
+        finally:
+            stack.down(wipe=True)
+
+
+@contextlib.asynccontextmanager
+async def clients_of(stack: Stack, *services: str) -> AsyncIterator[list[httpx2.AsyncClient]]:
+    """Authenticated HTTP clients of a stack's services, closed at the end of the block."""
+    async with contextlib.AsyncExitStack() as closing:
+        yield [await closing.enter_async_context(api_client(stack.surroundings, one)) for one in services]
+
+
+def fresh_run_dir(backing: Backing, credentials: Credentials) -> Path:
+    """A new run folder within the session's, with key ring and API keys made."""
+    run_dir = backing.folder / "stacks" / secrets.token_hex(4)
+    run_dir.mkdir(parents=True)
+    write_private(run_dir / "credentials.json", asdict(credentials))
+    load_or_make(run_dir)
+    return run_dir

@@ -1,0 +1,69 @@
+"""Provisioning makes the same roles, schemas and rights whether it runs once or twice."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from florin import provision
+from florin.services import SERVICES
+from testkit.backing import Backing
+from testkit.databases import ServiceDatabase, connect
+
+RIGHTS = """
+SELECT 'schema', nspname::text, nspowner::regrole::text, nspacl::text FROM pg_namespace
+ WHERE nspname = ANY($1)
+UNION ALL
+SELECT 'role', rolname::text, rolconfig::text, concat(rolsuper, rolcreatedb, rolcreaterole, rolcanlogin)
+  FROM pg_roles WHERE rolname = ANY($2)
+UNION ALL
+SELECT 'database', datname::text, NULL, datacl::text FROM pg_database WHERE datname = current_database()
+ORDER BY 1, 2
+"""
+
+
+@pytest.fixture
+async def admin(empty_database: ServiceDatabase) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await connect(empty_database.admin_url)
+    yield connection
+    await connection.close()
+
+
+async def test_a_second_provisioning_changes_nothing(
+    admin: "asyncpg.Connection[asyncpg.Record]", backing: Backing, empty_database: ServiceDatabase
+) -> None:
+    schemas = list(SERVICES)
+    before = await admin.fetch(RIGHTS, schemas, provision.role_names())
+    await provision.provision(
+        backing.database_admin_url, passwords=backing.credentials.roles, database=empty_database.name
+    )
+    after = await admin.fetch(RIGHTS, schemas, provision.role_names())
+    assert after == before
+    assert len(before) == len(schemas) + len(provision.role_names()) + 1
+
+
+async def test_a_role_of_one_service_sees_no_other_schema(empty_database: ServiceDatabase) -> None:
+    app = await connect(empty_database.app_url)
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await app.execute("CREATE TABLE account.thing (id int)")
+        assert not await app.fetchval("SELECT has_schema_privilege('account', 'USAGE')")
+        assert not await app.fetchval("SELECT has_schema_privilege('public', 'USAGE')")
+    finally:
+        await app.close()
+
+
+async def test_every_role_has_its_timeouts(admin: "asyncpg.Connection[asyncpg.Record]") -> None:
+    for role in provision.role_names():
+        settings = await admin.fetchval("SELECT rolconfig FROM pg_roles WHERE rolname = $1", role)
+        named = {setting.split("=")[0] for setting in settings}
+        assert {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} <= named
+
+
+def test_url_for_another_role_keeps_server_and_options() -> None:
+    url = provision.url_for(
+        "postgresql://root:a%40b@db.example:6432/postgres?ssl=require",
+        database="florin",
+        role="account_app",
+        password="p@ss/word",
+    )
+    assert url == "postgresql://account_app:p%40ss%2Fword@db.example:6432/florin?ssl=require"
