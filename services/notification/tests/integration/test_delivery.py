@@ -166,6 +166,7 @@ async def test_gone_switches_the_endpoint_off_at_once_and_cancels_what_waits(
     assert (told["status"], told["status_reason"]) == ("disabled", "receiver_gone")
     assert sorted(d["status"] for d in await stage.deliveries()) == ["cancelled", "failed"]
     await stage.hear(stage.event())
+    assert len(await stage.deliveries()) == 2, "an endpoint that is off is given more"
     stage.clock.advance(days=1)
     assert await worker.run_until_idle() == 0
 

@@ -47,6 +47,19 @@ async def test_misbehaving_receiver_is_given_up_within_the_deadline(
     assert len(attempt["response_snippet"] or "") <= 500
 
 
+async def test_endless_body_is_left_after_its_beginning_long_before_any_deadline(
+    stage: Stage, receiver: Receiver
+) -> None:
+    await stage.register(receiver.url())
+    await stage.hear(stage.event())
+    receiver.fault = "endless_body"
+    await stage.worker(send=SendLimits(total_s=40)).run_until_idle()
+    [delivery] = await stage.deliveries()
+    [attempt] = (await stage.delivery(delivery["id"]))["attempt_log"]
+    assert attempt["succeeded"]
+    assert attempt["duration_ms"] < 3_000, "it was read until the body's own deadline"
+
+
 async def test_receiver_that_is_not_there_is_a_failed_attempt(stage: Stage, receiver: Receiver) -> None:
     await stage.register("http://127.0.0.1:1/nobody")
     await stage.hear(stage.event())

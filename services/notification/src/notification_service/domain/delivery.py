@@ -67,8 +67,8 @@ class Answer:
 
     @property
     def succeeded(self) -> bool:
-        """Only 2xx is success; a redirect is a failure and is never followed."""
-        return self.error is None and self.status_code is not None and 200 <= self.status_code <= 299
+        """See `answered`: only 2xx has no error."""
+        return self.error is None
 
     @property
     def gone(self) -> bool:
@@ -76,7 +76,7 @@ class Answer:
 
 
 def answered(status_code: int, *, retry_after_s: float | None, snippet: str) -> Answer:
-    """The answer of a receiver that replied with a status code."""
+    """The answer of a receiver that replied. Only 2xx is success; a redirect is a failure, never followed."""
     if 200 <= status_code <= 299:
         error = None
     elif 300 <= status_code <= 399:
