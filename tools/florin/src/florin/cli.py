@@ -7,7 +7,7 @@ import typer
 from messaging.failures import BrokerUnavailable, TopologyMissing
 from rich.console import Console
 
-from florin.commands import lifecycle
+from florin.commands import api_docs, lifecycle
 from florin.errors import StackError
 
 FAILED = 1
@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for family in (lifecycle,):
+for family in (lifecycle, api_docs):
     family.register(app)
 
 
