@@ -117,6 +117,7 @@ class HttpServer:
                 host=host,
                 port=port,
                 http=bounded_protocol(request_timeout_s),
+                interface="asgi3",
                 ws="none",
                 lifespan="off",
                 log_config=None,
