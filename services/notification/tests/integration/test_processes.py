@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import httpx2
 import pytest
 from contracts.messages import PaymentNotice
 from messaging.event import Event, encode
@@ -22,7 +24,9 @@ from testkit.waiting import eventually
 from .receiver import Receiver
 from .stage import Stage
 
-Start = Callable[[], "subprocess.Popen[bytes]"]
+# Generous: a process starts in two seconds, unless the machine is busy with other tests.
+START_S = 60
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -42,9 +46,9 @@ def start(
         "FLORIN_WEBHOOK_TIMEOUT_S": "1",
         "FLORIN_WEBHOOK_LEASE_S": "2",
     }
-    return lambda: subprocess.Popen(
-        [sys.executable, "-m", "notification_service", "worker"],
-        env=environment,
+    return lambda role="worker", **more: subprocess.Popen(
+        [sys.executable, "-m", "notification_service", role],
+        env=environment | more,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
@@ -52,8 +56,8 @@ def start(
 
 
 @asynccontextmanager
-async def running(start: Start) -> AsyncIterator["subprocess.Popen[bytes]"]:
-    process = start()
+async def running(start: Start, *role: str, **more: str) -> AsyncIterator["subprocess.Popen[bytes]"]:
+    process = start(*role, **more)
     try:
         yield process
     finally:
@@ -96,7 +100,7 @@ async def test_killed_worker_loses_no_webhook_and_its_duplicates_are_recognisabl
     receiver.fault = "silent"
     await publish(broker_url, broker_namespace, frame)
     async with running(start) as victim:
-        await eventually(lambda: len(receiver.requests) == 3, timeout_s=20)
+        await eventually(lambda: len(receiver.requests) == 3, timeout_s=START_S)
         victim.send_signal(signal.SIGKILL)
         await asyncio.to_thread(victim.wait, 10)
     assert [d["status"] for d in await stage.deliveries()] == ["pending"] * 3
@@ -108,7 +112,7 @@ async def test_killed_worker_loses_no_webhook_and_its_duplicates_are_recognisabl
     # The broker may well bring the same frame again; so it does, to be sure.
     await publish(broker_url, broker_namespace, frame)
     async with running(start) as heir:
-        await eventually(lambda: len(receiver.requests) == 3, timeout_s=20)
+        await eventually(lambda: len(receiver.requests) == 3, timeout_s=START_S)
         done: bool = await eventually(lambda: _all_delivered(stage))
         assert done
         heir.send_signal(signal.SIGTERM)
@@ -135,10 +139,38 @@ async def test_event_of_a_client_without_endpoints_leaves_only_its_inbox_row(
         return bool(await stage.rows("SELECT 1 FROM inbox WHERE event_id = :id", id=event.id))
 
     async with running(start):
-        done: bool = await eventually(heard, timeout_s=20)
+        done: bool = await eventually(heard, timeout_s=START_S)
         assert done
     assert await stage.rows("SELECT 1 FROM notifications WHERE id = :id", id=event.id) == []
     assert await stage.rows("SELECT 1 FROM parked") == []
+
+
+async def test_process_with_every_role_gets_ready_answers_and_ends_on_request(start: Start) -> None:
+    http, internal = _free_port(), _free_port()
+    ports = {"FLORIN_HTTP_PORT": str(http), "FLORIN_INTERNAL_PORT": str(internal)}
+    async with running(start, "all", **ports) as process, httpx2.AsyncClient() as caller:
+
+        async def ready() -> bool:
+            try:
+                answer = await caller.get(f"http://127.0.0.1:{internal}/readyz")
+            except httpx2.TransportError:
+                return False
+            return answer.status_code == 200
+
+        done: bool = await eventually(ready, timeout_s=START_S)
+        assert done
+        refused = await caller.get(f"http://127.0.0.1:{http}/v1/webhook-endpoints")
+        assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+        metrics = (await caller.get(f"http://127.0.0.1:{internal}/metrics")).text
+        assert "florin_webhook_oldest_due_seconds" in metrics
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 20) == 0
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port: int = held.getsockname()[1]
+        return port
 
 
 async def _all_delivered(stage: Stage) -> bool:
