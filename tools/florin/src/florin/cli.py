@@ -4,7 +4,6 @@ import sys
 
 import asyncpg
 import typer
-from messaging.failures import BrokerUnavailable, TopologyMissing
 from rich.console import Console
 
 from florin.commands import api_docs, lifecycle
@@ -28,7 +27,7 @@ def main() -> None:
     """Runs the command; what a person can act on is told in one line, without a traceback."""
     try:
         app()
-    except (StackError, BrokerUnavailable, TopologyMissing) as error:
+    except StackError as error:
         _fail(str(error))
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         _fail(f"{type(error).__name__}: {error}")
