@@ -46,6 +46,9 @@ class Surroundings:
             "FLORIN_HTTP_PORT": str(self.ports.api(service)),
             "FLORIN_INTERNAL_HOST": HOST,
             "FLORIN_INTERNAL_PORT": str(self.ports.internal(service)),
+            # A developer's receiver listens on this machine; anywhere else these stay off.
+            "FLORIN_WEBHOOK_ALLOW_PRIVATE": "true",
+            "FLORIN_WEBHOOK_ALLOW_HTTP": "true",
         }
         if self.redis_url:
             told["FLORIN_REDIS_URL"] = self.redis_url
