@@ -115,11 +115,15 @@ class Database:
             yield connection
         finally:
             # Shielded: a cancelled request must still give its connection back.
-            await asyncio.shield(connection.close())
+            await asyncio.shield(_give_back(connection))
 
 
 def create_engine(
-    url: str | SecretStr, *, pool_size: int = 10, application_name: str = "florin"
+    url: str | SecretStr,
+    *,
+    pool_size: int = 10,
+    application_name: str = "florin",
+    command_timeout_s: float | None = COMMAND_TIMEOUT_S,
 ) -> AsyncEngine:
     """The engine every process uses: bounded pool, bounded waits, no parameter ever printed in an error."""
     address, tls = _driver_url(url.get_secret_value() if isinstance(url, SecretStr) else url)
@@ -133,7 +137,7 @@ def create_engine(
         pool_pre_ping=False,
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": COMMAND_TIMEOUT_S,
+            "command_timeout": command_timeout_s,
             "prepared_statement_cache_size": 500,
             # The planner's JIT costs more than it gives on statements of a millisecond.
             "server_settings": {"application_name": application_name, "jit": "off"},
@@ -160,6 +164,7 @@ def sqlstate(error: DBAPIError) -> str | None:
 
 async def _commit(connection: AsyncConnection) -> None:
     if await _is_closed(connection):
+        await connection.invalidate()
         raise DatabaseUnavailable("the connection was lost before COMMIT: nothing was done")
     try:
         await connection.commit()
@@ -189,6 +194,15 @@ async def _roll_back(connection: AsyncConnection) -> None:
     except (DBAPIError, OSError, TimeoutError) as error:
         # The first error is the one to tell; a connection that cannot roll back must not be used again.
         await connection.invalidate(error)
+
+
+async def _give_back(connection: AsyncConnection) -> None:
+    try:
+        await connection.close()
+    except (DBAPIError, OSError, TimeoutError) as error:
+        # It ended under us. What is told of it has been told already, or did not matter; the pool must know.
+        await connection.invalidate(error)
+        await connection.close()
 
 
 async def _is_closed(connection: AsyncConnection) -> bool:

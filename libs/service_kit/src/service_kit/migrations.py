@@ -28,6 +28,7 @@ VERSION_TABLE = "schema_version"
 # traffic holds: a migration that queues for an exclusive lock makes every later query queue behind it.
 _TURN_TIMEOUT = "120s"
 _LOCK_TIMEOUT = "5s"
+_STATEMENT_TIMEOUT = "15min"
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -73,7 +74,13 @@ class Migrations:
         is the owner's.
         """
         owner = owner_role or f"{self.service}_owner"
-        engine = create_engine(url, pool_size=1, application_name=f"florin-migrate-{self.service}")
+        engine = create_engine(
+            url,
+            pool_size=1,
+            application_name=f"florin-migrate-{self.service}",
+            # The server's own statement timeout bounds a migration; building an index may take its time.
+            command_timeout_s=None,
+        )
         try:
             async with engine.connect() as connection:
                 await connection.run_sync(self._prepare, owner)
@@ -133,7 +140,7 @@ class Migrations:
         ):
             execute(f"CREATE SCHEMA {_quoted(self.service)}")
         execute(f"SET search_path = {_quoted(self.service)}")
-        execute("SET statement_timeout = 0")
+        execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'")
         execute(f"SET lock_timeout = '{_TURN_TIMEOUT}'")
         # Held by the session, so that it outlasts each migration's own transaction; it ends with the
         # connection.

@@ -39,8 +39,8 @@ _SECRET_KEYS = frozenset(
 _URL_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@]*@", re.IGNORECASE)
 _API_KEY = re.compile(r"\bflk_([a-z2-7]{8})_[A-Za-z0-9_-]{8,}")
 _BEARER = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
-# Postgres quotes the offending row's values in these lines of its errors.
-_ROW_VALUES = re.compile(r"\b(DETAIL|CONTEXT):[^\n]*")
+# Postgres quotes the offending row's values in these lines of its errors, and its driver what it cannot send.
+_ROW_VALUES = re.compile(r"\b(DETAIL:|CONTEXT:|invalid input [^:\n]*:)[^\n]*")
 _HIDDEN = "[hidden]"
 _MAX_TEXT = 8_000
 _FLUSH_S = 0.1
@@ -115,8 +115,8 @@ def _redact_text(text: str) -> str:
         text = _URL_PASSWORD.sub(rf"\1:{_HIDDEN}@", text)
     if "flk_" in text:
         text = _API_KEY.sub(rf"flk_\1_{_HIDDEN}", text)
-    if "DETAIL:" in text or "CONTEXT:" in text:
-        text = _ROW_VALUES.sub(rf"\1: {_HIDDEN}", text)
+    if "DETAIL:" in text or "CONTEXT:" in text or "invalid input " in text:
+        text = _ROW_VALUES.sub(rf"\1 {_HIDDEN}", text)
     if "earer" in text or "asic" in text or "EARER" in text:
         text = _BEARER.sub(rf"\1 {_HIDDEN}", text)
     return text

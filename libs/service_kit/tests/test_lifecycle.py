@@ -1,0 +1,198 @@
+"""A process starts when what it needs is there, drains when asked, and says by its status how it ended."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from testkit.waiting import eventually
+
+# Its two ways to take a check confuse mypy; here it is always an async one.
+until: Callable[[Callable[[], Awaitable[bool]]], Awaitable[bool]] = eventually
+
+SCRIPT = Path(__file__).with_name("sample_process.py")
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@dataclass
+class Running:
+    child: asyncio.subprocess.Process
+    port: int
+    internal_port: int
+
+    async def get(self, path: str) -> httpx2.Response:
+        async with httpx2.AsyncClient() as client:
+            return await client.get(f"http://127.0.0.1:{self.internal_port}{path}")
+
+    async def is_ready(self) -> bool:
+        with contextlib.suppress(httpx2.HTTPError):
+            return (await self.get("/readyz")).status_code == 200
+        return False
+
+    async def end(
+        self, number: signal.Signals | None = None
+    ) -> tuple[int, list[str], list[dict[str, object]]]:
+        """The status, what the parts wrote down, and the log lines, once the process has ended."""
+        if number is not None:
+            self.child.send_signal(number)
+        out, err = await asyncio.wait_for(self.child.communicate(), 15)
+        assert self.child.returncode is not None
+        return (
+            self.child.returncode,
+            err.decode().splitlines(),
+            [json.loads(line) for line in out.splitlines()],
+        )
+
+
+Start = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    children = []
+
+    async def begin(mode: str, word: str = "all", *more: str) -> Running:
+        port, internal_port = free_port(), free_port()
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(SCRIPT),
+            str(port),
+            str(internal_port),
+            mode,
+            word,
+            *more,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        children.append(child)
+        return Running(child, port, internal_port)
+
+    yield begin
+    for child in children:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+
+
+async def test_asked_to_end_it_answers_what_it_has_begun_and_stops_in_order(start: Start) -> None:
+    process = await start("good")
+    await until(process.is_ready)
+    async with httpx2.AsyncClient(timeout=10) as client:
+        request = asyncio.create_task(client.get(f"http://127.0.0.1:{process.port}/"))
+        assert process.child.stderr is not None
+        told = [await process.child.stderr.readline() for _ in range(3)]
+        assert told[-1] == b"request begun\n"
+        process.child.send_signal(signal.SIGTERM)
+        await until(lambda: not_ready(process))
+        assert (await process.get("/livez")).status_code == 200
+        assert (await request).text == "done"
+    status, words, lines = await process.end()
+    assert status == 0
+    assert words == [
+        "consumer stops",
+        "consumer finished",
+        "relay stops",
+        "relay finished",
+        "database closed",
+    ]
+    assert lines[-1]["event"] == "stopped"
+    assert lines[-1]["clean"] is True
+
+
+async def not_ready(process: Running) -> bool:
+    answer = await process.get("/readyz")
+    return answer.status_code == 503 and answer.json()["status"] == "draining"
+
+
+async def test_a_part_that_breaks_ends_the_process_with_status_1_and_drains_the_rest(start: Start) -> None:
+    status, words, lines = await (await start("crash")).end()
+    assert status == 1
+    assert "consumer finished" in words
+    assert words[-1] == "database closed"
+    assert any(line.get("component") == "relay" and line["level"] == "critical" for line in lines)
+
+
+async def test_a_part_that_does_not_finish_is_cut_off_at_the_drain_timeout(start: Start) -> None:
+    process = await start("stuck")
+    await until(process.is_ready)
+    status, words, lines = await process.end(signal.SIGINT)
+    assert status == 0
+    assert "consumer finished" not in words
+    assert words[-1] == "database closed"
+    assert any(line.get("still_running") == ["relay", "consumer"] for line in lines)
+
+
+async def test_asked_twice_it_ends_at_once(start: Start) -> None:
+    process = await start("stuck")
+    await until(process.is_ready)
+    process.child.send_signal(signal.SIGTERM)
+    await until(lambda: not_ready(process))
+    status, words, _ = await process.end(signal.SIGTERM)
+    assert status == 128 + signal.SIGTERM
+    assert "database closed" not in words
+
+
+async def test_an_outage_at_the_start_is_waited_out(start: Start) -> None:
+    process = await start("waits", "api")
+    await until(process.is_ready)
+    status, words, lines = await process.end(signal.SIGTERM)
+    assert status == 0
+    assert "consumer runs" not in words
+    assert any(line["event"] == "waiting to start" for line in lines)
+
+
+@pytest.mark.parametrize("mode", ["refused", "never up"])
+async def test_what_waiting_does_not_mend_ends_the_start(start: Start, mode: str) -> None:
+    status, words, _ = await (await start(mode)).end()
+    assert status == 1
+    assert words == ["database closed"]
+
+
+async def test_a_taken_port_is_a_clear_line_and_status_1(start: Start) -> None:
+    first = await start("good")
+    await until(first.is_ready)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        second = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(SCRIPT),
+            str(first.port),
+            str(other.getsockname()[1]),
+            "good",
+            "all",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        out, _ = await asyncio.wait_for(second.communicate(), 15)
+    assert second.returncode == 1
+    assert b"cannot listen on 127.0.0.1" in out
+    assert (await first.end(signal.SIGTERM))[0] == 0
+
+
+@pytest.mark.parametrize("words", [("sing",), ("all", "api")])
+async def test_a_misused_command_line_explains_itself(start: Start, words: tuple[str, ...]) -> None:
+    status, told, _ = await (await start("good", *words)).end()
+    assert (status, told) == (2, ["usage: python -m <name>_service all|api|worker|migrate"])
+
+
+async def test_a_missing_setting_is_a_line_and_no_traceback(start: Start) -> None:
+    status, told, _ = await (await start("misconfigured")).end()
+    assert (status, told) == (2, ["cannot start: FLORIN_DATABASE_URL: is not set"])
+
+
+async def test_migrate_runs_and_ends(start: Start) -> None:
+    status, told, _ = await (await start("good", "migrate")).end()
+    assert (status, told) == (0, ["migrated"])
