@@ -55,8 +55,8 @@ arch: bootstrap ## the architecture's rules (.importlinter)
 security: bootstrap ## bandit over what ships
 	@$(BIN)/bandit -q -r -c pyproject.toml --severity-level medium --confidence-level medium libs/contracts/src libs/messaging/src libs/service_kit/src services/*/src tools/florin/src
 
-api-docs: bootstrap ## check that docs/api is what the code says (ARGS=--write to write it)
-	@$(BIN)/python scripts/api_docs.py $(ARGS)
+api-docs: bootstrap ## write docs/api from the code (ARGS=--check to compare only)
+	@$(BIN)/florin api-docs $(ARGS)
 
 lock: bootstrap ## pin anew what the pyproject files allow
 	@scripts/lock

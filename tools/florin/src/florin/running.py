@@ -81,10 +81,13 @@ class Services:
         """Whether the service says that it may be given work."""
         return self.running(name) and self._answers_ready(name)
 
+    def check_ports(self, name: str) -> None:
+        """Raises StackError when another program sits on one of the service's ports."""
+        require_free(self.surroundings.ports.api(name), f"{name}, API")
+        require_free(self.surroundings.ports.internal(name), f"{name}, internal")
+
     def _launch(self, name: str) -> None:
-        ports = self.surroundings.ports
-        require_free(ports.api(name), f"{name}, API")
-        require_free(ports.internal(name), f"{name}, internal")
+        self.check_ports(name)
         command = [sys.executable, "-m", module_of(name), "all"]
         # In the run folder, so that no .env file or module of the caller's folder can slip in.
         run_dir = self.surroundings.run_dir

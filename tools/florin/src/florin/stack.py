@@ -15,12 +15,12 @@ from pathlib import Path
 
 from florin import provision, topology
 from florin.backing import choosing
-from florin.backing.kind import BackingService
+from florin.backing.kind import BackingService, Given
 from florin.blocking import run_blocking
 from florin.credentials import Credentials, load_or_make
 from florin.environment import NAMESPACE, Surroundings
 from florin.errors import StackError
-from florin.ports import DEFAULT_BASE, Ports
+from florin.ports import DEFAULT_BASE, Ports, require_free
 from florin.running import Services
 from florin.services import SERVICES
 
@@ -104,6 +104,7 @@ class Stack:
             for chosen in ("backing", "surroundings", "services"):
                 self.__dict__.pop(chosen, None)
             idle = [service for service in self.backing.values() if not service.running()]
+            self._check_way_is_free()
             (self.run_dir / "stack.json").write_text(json.dumps({"base": self.ports.base}) + "\n")
             try:
                 self._start_backing()
@@ -187,6 +188,24 @@ class Stack:
         for failure in failures:
             if failure is not None:
                 raise failure
+
+    def _check_way_is_free(self) -> None:
+        """Raises StackError before anything is started when a port is taken or a given server is away."""
+        ports = self.ports
+        needed = {
+            "postgres": [ports.postgres],
+            "rabbitmq": [ports.amqp, ports.amqp_distribution, ports.amqp_management, ports.amqp_prometheus],
+            "redis": [ports.redis],
+        }
+        for name, service in self.backing.items():
+            if isinstance(service, Given):
+                service.start()
+            elif not service.running():
+                for port in needed[name]:
+                    require_free(port, name)
+        for name in self.services.names:
+            if not self.services.running(name):
+                self.services.check_ports(name)
 
     def _all_ready(self) -> bool:
         return all(part.ready for part in self.status())
