@@ -1,0 +1,121 @@
+"""One trace from the client through four services to the webhook; and nothing told that is private."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+from standardwebhooks import Webhook
+from testkit.stacks import RunningServices
+from testkit.waiting import eventually
+
+from .conftest import Bank
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
+
+
+@dataclass
+class Receiver:
+    """An HTTP server that takes webhooks and remembers them."""
+
+    url: str = ""
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request with 204."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {
+            name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)
+        }
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        self.requests.append((headers, body))
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    """A receiver on a free port."""
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.take, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    receiver.url = f"http://127.0.0.1:{port}/hook"
+    try:
+        yield receiver
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_a_settled_payment_is_told_by_a_signed_webhook_in_the_same_trace(
+    bank: Bank, running: RunningServices
+) -> None:
+    """The trace id of the POST is in every event on the way and in the webhook's header."""
+    async with receiving() as receiver:
+        registered = await bank.notification.post(
+            "/v1/webhook-endpoints", json={"url": receiver.url, "event_types": ["payment.settled"]}
+        )
+        assert registered.status_code == 201, registered.text
+        payer, payee = await bank.open(balance_minor=100), await bank.open()
+        made = await bank.transaction.post(
+            "/v1/payments",
+            json={"debtor": payer, "creditor": payee, "amount_minor": 60, "currency": "EUR"},
+            headers={"Idempotency-Key": uuid4().hex, "Prefer": "wait=30", "traceparent": TRACEPARENT},
+        )
+        payment_id = made.json()["id"]
+        headers, body = (await eventually(lambda: receiver.requests, timeout_s=20))[0]
+    told: Any = Webhook(registered.json()["secret"]).verify(body, headers)
+    assert told["type"] == "payment.settled"
+    assert (told["data"]["payment_id"], told["data"]["status"]) == (payment_id, "SETTLED")
+    assert told["sequence"] == 3
+    assert headers["traceparent"].split("-")[1] == TRACE_ID
+    traces = {
+        service: await _trace_ids(running, service, payment_id)
+        for service in ("transaction", "fraud", "account")
+    }
+    assert traces == {service: {TRACE_ID} for service in traces}
+
+
+async def _trace_ids(running: RunningServices, service: str, payment_id: str) -> set[str]:
+    connection = await asyncpg.connect(running.database(service).app_url)
+    try:
+        rows = await connection.fetch("SELECT body FROM outbox WHERE subject = $1", payment_id)
+    finally:
+        await connection.close()
+    return {json.loads(row["body"])["traceparent"].split("-")[1] for row in rows}
+
+
+async def test_no_secret_and_no_person_is_in_a_log_or_a_message(bank: Bank, running: RunningServices) -> None:
+    """Planted values are looked for in every log line and every message's metadata."""
+    name, note = f"Holder {uuid4().hex}", f"description {uuid4().hex}"
+    payer, payee = await bank.open(balance_minor=100, holder=name), await bank.open(holder=name)
+    await bank.pay(payer, payee, 60, description=note)
+    await bank.account.post(
+        "/v1/accounts", json={"holder": name, "account": 7}, headers={"Idempotency-Key": "x"}
+    )
+    credentials = running.surroundings.credentials
+    secrets = [*credentials.api_keys.values(), *credentials.roles.values(), credentials.api_key_pepper]
+    secrets += [
+        key["secret"]
+        for key in json.loads((running.surroundings.run_dir / "keyring.json").read_text())["keys"]
+    ]
+    logs = "".join(path.read_text() for path in (running.surroundings.run_dir / "logs").glob("*.log"))
+    assert '"event":"request"' in logs, "no log was read: this test proves nothing"
+    planted = [value for value in (name, note, *secrets) if value in logs]
+    assert planted == []
+    for service in ("transaction", "fraud", "account"):
+        connection = await asyncpg.connect(running.database(service).app_url)
+        try:
+            bodies = "".join(row["body"] for row in await connection.fetch("SELECT body FROM outbox"))
+        finally:
+            await connection.close()
+        assert bodies
+        assert name not in bodies
+        assert note not in bodies
