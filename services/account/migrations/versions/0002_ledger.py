@@ -63,13 +63,13 @@ TABLES = (
 _CHECK = """
     CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE
-        found record;
+        seen record;
     BEGIN
         SELECT count(*) AS legs, max(e.leg) AS last_leg, sum(e.amount_minor) AS total,
                min(e.currency) = max(e.currency) AS one_currency
-        INTO found FROM account.entries e WHERE e.posting_id = {posting};
-        IF found.legs >= 2 AND found.legs = found.last_leg THEN
-            IF found.one_currency AND found.total = 0 THEN
+        INTO seen FROM account.entries e WHERE e.posting_id = {posting};
+        IF seen.legs >= 2 AND seen.legs = seen.last_leg THEN
+            IF seen.one_currency AND seen.total = 0 THEN
                 RETURN NULL;
             END IF;
             PERFORM FROM account.entries e WHERE e.posting_id = {posting}

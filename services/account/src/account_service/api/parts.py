@@ -1,7 +1,7 @@
 """What the routes work with."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path
 from service_kit.auth import Client, requires
@@ -16,6 +16,13 @@ Writer = Annotated[Client, Depends(requires("accounts:write"))]
 Reader = Annotated[Client, Depends(requires("accounts:read"))]
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 AccountPath = Annotated[Reference, Path(description="The client's own name for the account.")]
+
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def conflict(words: str) -> dict[int | str, dict[str, Any]]:
+    """The route's 409 for the API's description."""
+    return {409: {"description": words, "content": _PROBLEM}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,18 @@
 """What may stand in a list's query: a filter that is not known is refused, never ignored."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from service_kit.cursors import DEFAULT_LIMIT, MAX_LIMIT
 
 from account_service.api.schemas import Currency
@@ -11,8 +20,16 @@ from account_service.domain.account import AccountKind, AccountState
 from account_service.persistence.entries import MAX_ENTRY_NUMBER
 
 _MAX_CURSOR = 500
+_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,20}([Zz]|[+-][0-9]{2}:[0-9]{2})\Z")
 # Times that Postgres and every client's calendar can hold, whatever their offset.
 _EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _written_as_a_time(text: object) -> object:
+    # Left to itself the parser takes a number for seconds since 1970, and a bare date for its midnight.
+    if isinstance(text, str) and _RFC_3339.match(text) is None:
+        raise ValueError("must be an RFC 3339 time, such as 2026-01-31T12:00:00Z")
+    return text
 
 
 def _in_calendar(moment: datetime) -> datetime:
@@ -22,7 +39,10 @@ def _in_calendar(moment: datetime) -> datetime:
 
 
 Moment = Annotated[
-    AwareDatetime, AfterValidator(_in_calendar), Field(description="RFC 3339 with an offset from UTC.")
+    AwareDatetime,
+    BeforeValidator(_written_as_a_time),
+    AfterValidator(_in_calendar),
+    Field(description="RFC 3339 with an offset from UTC."),
 ]
 
 

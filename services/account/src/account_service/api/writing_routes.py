@@ -1,12 +1,10 @@
 """/v1/accounts: open accounts, pay in, freeze and close."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 from service_kit.idempotency import REPLAYED_HEADER
 
 from account_service.api.batch_items import read_item, tell
-from account_service.api.parts import AccountParts, AccountPath, IdempotencyKey, Writer
+from account_service.api.parts import AccountParts, AccountPath, IdempotencyKey, Writer, conflict
 from account_service.api.schemas import (
     AccountIn,
     AccountOut,
@@ -23,12 +21,8 @@ from account_service.operations.open_account import OpenAccount, open_account
 from account_service.operations.open_batch import OpenBatch, open_batch
 from account_service.operations.read_accounts import read_account
 
-_OPENING_CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {"description": "An account of this reference exists on other terms."}
-}
-_STANDING_CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {"description": "The account's state or balance does not allow it."}
-}
+_OTHER_TERMS = conflict("An account of this reference exists on other terms.")
+_NOT_ALLOWED = conflict("The account's state or balance does not allow it.")
 
 
 def writing_routes(parts: AccountParts) -> APIRouter:
@@ -44,7 +38,7 @@ def _add_opening(router: APIRouter, parts: AccountParts) -> None:
         "",
         status_code=201,
         summary="Open an account",
-        responses={200: {"model": AccountOut}, **_OPENING_CONFLICT},
+        responses={200: {"model": AccountOut}, **_OTHER_TERMS},
     )
     async def create_account(
         body: AccountIn, client: Writer, key: IdempotencyKey, response: Response
@@ -80,7 +74,7 @@ def _add_changing(router: APIRouter, parts: AccountParts) -> None:
         "/{account}/deposits",
         status_code=201,
         summary="Pay in",
-        responses={200: {"model": DepositOut}, **_STANDING_CONFLICT},
+        responses={200: {"model": DepositOut}, **_NOT_ALLOWED},
     )
     async def create_deposit(
         account: AccountPath, body: DepositIn, client: Writer, key: IdempotencyKey, response: Response
@@ -111,7 +105,7 @@ def _add_changing(router: APIRouter, parts: AccountParts) -> None:
             posted_at=made.posted_at,
         )
 
-    @router.post("/{account}/state", summary="Freeze, unfreeze or close", responses=_STANDING_CONFLICT)
+    @router.post("/{account}/state", summary="Freeze, unfreeze or close", responses=_NOT_ALLOWED)
     async def set_account_state(account: AccountPath, body: StateIn, client: Writer) -> AccountOut:
         """ACTIVE and FROZEN lead to each other and to CLOSED, which is for ever and needs a zero balance. An
         account that is in the state already stays as it is, so that a retry is safe."""

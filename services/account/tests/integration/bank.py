@@ -1,0 +1,217 @@
+"""Ways to speak to the service and to look at what it did."""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+from account_service.consumers.posting_requested import PostRequestedPayments
+from account_service.domain.decision import Outcome
+from account_service.domain.posting import PostingKind, PostingRequest
+from account_service.operations.post_batch import post_batch
+from contracts.messages import PostingRequested
+from fastapi import FastAPI
+from messaging.event import Event, encode, new_event
+from messaging.frame import Frame, seal
+from messaging.processor import Processor
+from messaging.signing import KeyRing
+from service_kit.auth import ApiKeys, Client
+from service_kit.database import Database
+from service_kit.ids import uuid7
+from sqlalchemy import text
+
+PEPPER = "a pepper for tests only"
+ROUTING_KEY = "florin.posting.requested.v1"
+SCOPES = {
+    "bank": ("accounts:read", "accounts:write"),
+    "other": ("accounts:read", "accounts:write"),
+    "reader": ("accounts:read",),
+    "stranger": ("payments:read",),
+}
+
+
+class StillClock:
+    """Shows the real time until it is set."""
+
+    at: datetime | None = None
+
+    def now(self) -> datetime:
+        return self.at or datetime.now(UTC)
+
+
+class Callers:
+    """API keys of clients."""
+
+    def __init__(self) -> None:
+        alphabet = base64.b32encode(secrets.token_bytes(40)).decode().lower()
+        self.keys = {
+            name: f"flk_{alphabet[8 * n : 8 * n + 8]}_{secrets.token_urlsafe(32)}"
+            for n, name in enumerate(SCOPES)
+        }
+        self.api_keys = ApiKeys(
+            [
+                (
+                    Client(name, frozenset(scopes), self.keys[name][4:12]),
+                    hmac.digest(PEPPER.encode(), self.keys[name].encode(), hashlib.sha256),
+                )
+                for name, scopes in SCOPES.items()
+            ],
+            PEPPER.encode(),
+        )
+
+
+def name(prefix: str = "acc") -> str:
+    """An account reference that no other test uses."""
+    return f"{prefix}-{uuid4().hex[:10]}"
+
+
+def terms(account: str | None = None, **given: Any) -> dict[str, Any]:
+    """The body that opens an account."""
+    return {"account": account or name(), "holder": "Jana Nová", "currency": "CZK"} | given
+
+
+def transfer(debtor: str, creditor: str, amount_minor: int = 1, **given: Any) -> PostingRequest:
+    """A payment to post, of the client `bank` in CZK unless said otherwise."""
+    facts: dict[str, Any] = {
+        "kind": PostingKind.TRANSFER,
+        "client_id": "bank",
+        "currency": "CZK",
+        "payment_id": uuid4(),
+    } | given
+    return PostingRequest(debtor=debtor, creditor=creditor, amount_minor=amount_minor, **facts)
+
+
+def requested(request: PostingRequest) -> Event[PostingRequested]:
+    """The event by which the transaction service asks for it."""
+    assert request.payment_id is not None
+    data = PostingRequested.model_validate(
+        {
+            "payment_id": request.payment_id,
+            "client_id": request.client_id,
+            "kind": request.kind.value,
+            "debtor": request.debtor,
+            "creditor": request.creditor,
+            "amount_minor": request.amount_minor,
+            "currency": request.currency,
+            "reverses": request.reverses,
+        }
+    )
+    return new_event(data, subject=str(request.payment_id), sequence=2, at=datetime.now(UTC))
+
+
+@dataclass
+class Bank:
+    """The service under test."""
+
+    database: Database
+    api: FastAPI
+    callers: Callers
+    keyring: KeyRing
+    clock: StillClock
+    http: dict[str, httpx2.AsyncClient] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.processor = self.another_processor()
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """HTTP clients for everyone who has a key, and `nobody` who has none."""
+        for caller in (*SCOPES, "nobody"):
+            key = self.callers.keys.get(caller)
+            self.http[caller] = httpx2.AsyncClient(
+                transport=httpx2.ASGITransport(app=self.api),
+                base_url="http://account",
+                headers={"authorization": f"Bearer {key}"} if key else {},
+            )
+        yield
+        for client in self.http.values():
+            await client.aclose()
+
+    def another_processor(self) -> Processor:
+        """A consumer process of its own on the same database."""
+        return Processor(
+            transaction=self.database.transaction,
+            handlers={PostingRequested: PostRequestedPayments(clock=self.clock)},
+            ring=self.keyring,
+            now=lambda: datetime.now(UTC),
+        )
+
+    def frame(self, events: Iterable[Event[PostingRequested]]) -> Frame:
+        """Events as the transaction service would send them."""
+        key = self.keyring.signing_key("transaction")
+        return seal(
+            [encode(event) for event in events], routing_key=ROUTING_KEY, key=key, at=datetime.now(UTC)
+        )
+
+    async def deliver(self, *events: Event[PostingRequested]) -> None:
+        """Receive the events in one frame."""
+        await self.processor.process([self.frame(events)])
+
+    async def post(self, *requests: PostingRequest) -> Sequence[Outcome]:
+        """Post a batch in a transaction of its own."""
+        async with self.database.transaction() as connection:
+            return await post_batch(connection, requests, clock=self.clock, new_id=uuid7)
+
+    async def send(
+        self, method: str, path: str, body: Any = None, *, key: str | None = "", caller: str = "bank"
+    ) -> httpx2.Response:
+        """One request; a new idempotency key unless one is given, none for None."""
+        headers = {} if key is None else {"idempotency-key": key or uuid4().hex}
+        return await self.http[caller].request(method, path, json=body, headers=headers)
+
+    async def open(self, account: str | None = None, balance: int = 0, **given: Any) -> str:
+        """An open account in CZK; returns its reference."""
+        caller = given.pop("caller", "bank")
+        reference = account or name()
+        body = {
+            "account": reference,
+            "holder": "Jana Nová",
+            "currency": "CZK",
+            "opening_balance_minor": balance,
+        } | given
+        answer = await self.send("POST", "/v1/accounts", body, caller=caller)
+        assert answer.status_code == 201, answer.text
+        return reference
+
+    async def set_state(self, account: str, state: str) -> None:
+        """Bring an account into a state."""
+        answer = await self.send("POST", f"/v1/accounts/{account}/state", {"state": state, "reason": "Test"})
+        assert answer.status_code == 200, answer.text
+
+    async def balance(self, account: str) -> int:
+        """What is posted on the account, as the API tells it."""
+        answer = await self.send("GET", f"/v1/accounts/{account}/balance", key=None)
+        return int(answer.json()["posted_minor"])
+
+    async def rows(self, sql: str, **parameters: Any) -> list[Any]:
+        """Look into the database."""
+        async with self.database.snapshot() as connection:
+            return list(await connection.execute(text(sql), parameters))
+
+    async def told(self, payment_id: UUID | None) -> list[dict[str, Any]]:
+        """The events the service has written about a payment, in order."""
+        rows = await self.rows(
+            "SELECT body FROM outbox WHERE subject = :id ORDER BY position", id=str(payment_id)
+        )
+        return [json.loads(row.body) for row in rows]
+
+    async def assert_books_balance(self) -> None:
+        """Every entry's sum is zero by posting and by currency, and every balance is its entries' sum."""
+        assert not await self.rows(
+            "SELECT posting_id FROM entries GROUP BY posting_id, currency HAVING sum(amount_minor) <> 0"
+        )
+        assert not await self.rows("SELECT currency FROM accounts GROUP BY 1 HAVING sum(posted_minor) <> 0")
+        assert not await self.rows(
+            """
+            SELECT a.id FROM accounts a LEFT JOIN entries e ON e.account_id = a.id GROUP BY a.id
+            HAVING a.posted_minor <> coalesce(sum(e.amount_minor), 0) OR a.version <> count(e.account_id)
+            """
+        )
