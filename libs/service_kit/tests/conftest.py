@@ -6,56 +6,39 @@ from typing import Any
 
 import httpx2
 import pytest
-from service_kit.auth import ApiKeys, Client, key_digest
-from service_kit.http import HttpServer, create_app
-from service_kit.limits import Limits
-from service_kit.problems import Problem
+from service_kit.http import HttpServer
 
-from .sample_api import BODY_BYTES, PEPPER, REQUEST_TIMEOUT_S, LimitReached, Sample, api_key, routes
+from .sample_api import REQUEST_TIMEOUT_S, Sample, api_key, make_sample
 
 
-@pytest.fixture
-def sample() -> Sample:
-    reached: list[str] = []
-    keys = ApiKeys(
-        [
-            (
-                Client("demo", frozenset({"payments:write"}), "abcdefgh"),
-                key_digest(api_key("abcdefgh"), PEPPER),
-            ),
-            (
-                Client("reader", frozenset({"payments:read"}), "readerzz"),
-                key_digest(api_key("readerzz"), PEPPER),
-            ),
-        ],
-        PEPPER,
-    )
-    app = create_app(
-        service="sample",
-        title="Sample",
-        version="1.0.0",
-        api_keys=keys,
-        routers=[routes(reached)],
-        errors={
-            LimitReached: lambda error: Problem(422, "limit_reached", "Limit", f"At most {error.limit}.")
-        },
-        limits=Limits(
-            body_bytes=BODY_BYTES, json_depth=8, target_bytes=1_000, header_count=40, header_bytes=8_000
-        ),
-    )
-    return Sample(app, reached)
+@pytest.fixture(scope="module")
+def module_sample() -> Sample:
+    return make_sample()
 
 
 @pytest.fixture
-async def served(sample: Sample) -> AsyncIterator[Sample]:
-    """The API on a socket, with a short patience for slow clients."""
-    server = HttpServer(sample.app, host="127.0.0.1", port=0, request_timeout_s=REQUEST_TIMEOUT_S)
+def sample(module_sample: Sample) -> Sample:
+    """The module's API, which nothing has reached yet."""
+    module_sample.reached.clear()
+    return module_sample
+
+
+@pytest.fixture(scope="module")
+async def module_served(module_sample: Sample) -> AsyncIterator[Sample]:
+    server = HttpServer(module_sample.app, host="127.0.0.1", port=0, request_timeout_s=REQUEST_TIMEOUT_S)
     running = asyncio.create_task(server.run())
     await server.started()
-    sample.port = server.port
-    yield sample
+    module_sample.port = server.port
+    yield module_sample
     await server.stop()
     await running
+
+
+@pytest.fixture
+def served(module_served: Sample, sample: Sample) -> Sample:
+    """The API on a socket, with a short patience for slow clients."""
+    assert module_served is sample
+    return sample
 
 
 @pytest.fixture

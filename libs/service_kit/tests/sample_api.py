@@ -7,9 +7,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from pydantic import BaseModel, ConfigDict, Field
-from service_kit.auth import Client, requires
+from service_kit.auth import ApiKeys, Client, key_digest, requires
 from service_kit.database import CommitOutcomeUnknown, DatabaseUnavailable
+from service_kit.http import create_app
 from service_kit.idempotency import idempotency_key
+from service_kit.limits import Limits
+from service_kit.problems import Problem
 from service_kit.telemetry import current_traceparent
 
 PEPPER = b"a pepper for tests only"
@@ -114,3 +117,35 @@ class Answer:
         }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         return cls(int(head[0].split()[1]), headers, body)
+
+
+def make_sample() -> Sample:
+    """The API, unserved, with a client that may write and one that may only read."""
+    reached: list[str] = []
+    keys = ApiKeys(
+        [
+            (
+                Client("demo", frozenset({"payments:write"}), "abcdefgh"),
+                key_digest(api_key("abcdefgh"), PEPPER),
+            ),
+            (
+                Client("reader", frozenset({"payments:read"}), "readerzz"),
+                key_digest(api_key("readerzz"), PEPPER),
+            ),
+        ],
+        PEPPER,
+    )
+    app = create_app(
+        service="sample",
+        title="Sample",
+        version="1.0.0",
+        api_keys=keys,
+        routers=[routes(reached)],
+        errors={
+            LimitReached: lambda error: Problem(422, "limit_reached", "Limit", f"At most {error.limit}.")
+        },
+        limits=Limits(
+            body_bytes=BODY_BYTES, json_depth=8, target_bytes=1_000, header_count=40, header_bytes=8_000
+        ),
+    )
+    return Sample(app, reached)

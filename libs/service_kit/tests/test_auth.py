@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from service_kit.auth import ApiKeys, InvalidKeysFile, key_digest, requires
 from service_kit.protection import Unprotected, assert_all_routes_protected
 
-from .sample_api import PEPPER, Sample, api_key
+from .sample_api import PEPPER, Sample, api_key, make_sample
 
 Call = Callable[..., Awaitable[httpx2.Response]]
 
@@ -53,7 +53,8 @@ async def test_a_good_key_tells_who_calls_before_the_body_is_judged(call: Call) 
     assert answer.json()["client"] == "demo"
 
 
-def test_a_route_without_requires_is_named(sample: Sample) -> None:
+def test_a_route_without_requires_is_named() -> None:
+    sample = make_sample()
     assert_all_routes_protected(sample.app)
     forgotten = APIRouter()
 

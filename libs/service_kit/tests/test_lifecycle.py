@@ -14,10 +14,16 @@ import httpx2
 import pytest
 from testkit.waiting import eventually
 
-# Its two ways to take a check confuse mypy; here it is always an async one.
-until: Callable[[Callable[[], Awaitable[bool]]], Awaitable[bool]] = eventually
-
 SCRIPT = Path(__file__).with_name("sample_process.py")
+
+
+# A process takes a second to begin, and many on a machine that is doing other things as well.
+PATIENCE_S = 60
+
+
+async def until(check: Callable[[], Awaitable[bool]]) -> None:
+    held: bool = await eventually(check, timeout_s=PATIENCE_S)
+    assert held
 
 
 def free_port() -> int:
@@ -47,7 +53,7 @@ class Running:
         """The status, what the parts wrote down, and the log lines, once the process has ended."""
         if number is not None:
             self.child.send_signal(number)
-        out, err = await asyncio.wait_for(self.child.communicate(), 15)
+        out, err = await asyncio.wait_for(self.child.communicate(), PATIENCE_S)
         assert self.child.returncode is not None
         return (
             self.child.returncode,
@@ -176,7 +182,7 @@ async def test_a_taken_port_is_a_clear_line_and_status_1(start: Start) -> None:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        out, _ = await asyncio.wait_for(second.communicate(), 15)
+        out, _ = await asyncio.wait_for(second.communicate(), PATIENCE_S)
     assert second.returncode == 1
     assert b"cannot listen on 127.0.0.1" in out
     assert (await first.end(signal.SIGTERM))[0] == 0
