@@ -9,7 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 import structlog
-from service_kit.telemetry import configure_logging, current_traceparent, within_trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from service_kit.telemetry import configure_logging, current_traceparent, traces, within_trace
 from service_kit.telemetry.logs import redact
 from service_kit.telemetry.traces import parse_traceparent
 
@@ -106,6 +109,23 @@ async def test_a_request_line_has_the_route_and_no_path_query_or_body(call: Call
     assert (line["route"], line["status"], line["client"]) == ("/v1/payments/{number}", 200, "demo")
     assert "4711" not in json.dumps(line)
     assert "42" not in line["route"]
+
+
+async def test_an_exported_span_names_the_route_and_nothing_of_the_request(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exported))
+    monkeypatch.setattr(traces, "_provider", provider)
+    answer = await call("GET", "/v1/payments/4711?limit=42", headers={"traceparent": GOOD})
+    (span,) = exported.get_finished_spans()
+    assert (span.name, span.status.is_ok) == ("GET /v1/payments/{number}", True)
+    assert span.parent is not None
+    assert f"{span.parent.span_id:016x}" == GOOD[36:52]
+    assert answer.json()["traceparent"].endswith("-01")
+    assert answer.json()["traceparent"] != GOOD
+    assert "4711" not in span.to_json()
 
 
 def test_redaction_reaches_into_nested_values() -> None:

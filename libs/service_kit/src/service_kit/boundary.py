@@ -42,7 +42,9 @@ class Boundary:
         self._app = app
         self._service = service
         self._state = state
-        self._in_progress = _IN_PROGRESS.labels(service)
+        # A plain number, read when the metric is asked for: a gauge would take its lock twice a request.
+        self._in_progress = 0
+        _IN_PROGRESS.labels(service).set_function(lambda: self._in_progress)
         self._durations: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +53,7 @@ class Boundary:
             return
         started = perf_counter()
         span, token = begin_request(scope["method"], _traceparent(scope))
-        self._in_progress.inc()
+        self._in_progress += 1
         status = 0
         draining = self._state.draining
 
@@ -70,7 +72,7 @@ class Boundary:
                 raise
             await ProblemResponse(problem)(scope, receive, send_safely)
         finally:
-            self._in_progress.dec()
+            self._in_progress -= 1
             self._tell(scope, status, perf_counter() - started, span, token)
 
     def _tell(self, scope: Scope, status: int, duration_s: float, span: Any, token: Any) -> None:

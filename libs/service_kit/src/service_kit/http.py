@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -16,6 +16,7 @@ from service_kit import docs_page, openapi
 from service_kit.auth import ApiKeys
 from service_kit.boundary import Boundary
 from service_kit.limits import Limits, LimitsMiddleware
+from service_kit.parameters import only_known_parameters
 from service_kit.problems import ErrorMap, problem_handlers
 from service_kit.wire import REQUEST_TIMEOUT_S, bounded_protocol
 
@@ -54,6 +55,7 @@ def create_app(
         redirect_slashes=False,
         # FastAPI's own spans carry the query's values, which may be personal data; ours do not.
         telemetry=_QUIET,
+        dependencies=[Depends(only_known_parameters)],
     )
     app.state.api_keys = api_keys
     app.state.server = ServerState()
