@@ -1,0 +1,83 @@
+"""What the documents name exists: pages, commands, targets, metrics, variables, tables."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from contracts.catalogue import BY_NAME, SERVICES
+from prometheus_client import REGISTRY
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    page
+    for pattern in ("*.md", "docs/**/*.md", "libs/*/README.md", "services/*/README.md")
+    for page in ROOT.glob(pattern)
+)
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _code_in(text: str) -> str:
+    """Everything in code blocks and between back-ticks."""
+    blocks = re.findall(r"^ *```.*?^ *```", text, re.MULTILINE | re.DOTALL)
+    return "\n".join([*blocks, *re.findall(r"`[^`\n]+`", _without_code(text))])
+
+
+def _source(*patterns: str) -> str:
+    return "\n".join(file.read_text() for pattern in patterns for file in sorted(ROOT.glob(pattern)))
+
+
+@every_page
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", _without_code(page.read_text()))
+    missing = [
+        link for link in links if not link.startswith("https://") and not (page.parent / link).exists()
+    ]
+    assert missing == []
+
+
+@every_page
+def test_every_make_target_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)", _code_in(page.read_text()))) <= targets
+
+
+@every_page
+def test_every_metric_exists(page: Path) -> None:
+    for service in SERVICES:
+        import_module(f"{service}_service.app")
+    known = {
+        name
+        for family in REGISTRY.collect()
+        for name in (family.name, *(f"{family.name}_total" for _ in "c" if family.type == "counter"))
+    }
+    named = set(re.findall(r"`(florin_[a-z_]+?)(?:\{[^`]*)?`", page.read_text()))
+    assert named - known - {"florin_auditor"} == set()
+
+
+@every_page
+def test_every_variable_exists(page: Path) -> None:
+    source = _source(
+        "libs/*/src/**/*.py", "services/*/src/**/*.py", "tools/florin/src/**/*.py", "scripts/bootstrap"
+    )
+    for name in set(re.findall(r"`(FLORIN_[A-Z_]+)`", page.read_text())):
+        setting = name.removeprefix("FLORIN_").lower()
+        assert name in source or re.search(rf"^    {setting}: ", source, re.MULTILINE), name
+
+
+@every_page
+def test_every_message_type_exists(page: Path) -> None:
+    named = set(re.findall(r"florin\.[a-z]+\.[a-z-]+\.v[0-9]+", page.read_text()))
+    assert named <= BY_NAME.keys()
+
+
+@every_page
+def test_every_table_in_a_query_exists(page: Path) -> None:
+    migrations = _source("services/*/migrations/versions/*.py", "libs/messaging/src/messaging/ddl.py")
+    created = set(re.findall(r"CREATE TABLE (\w+)", migrations))
+    queried = re.findall(rf"\b(?:FROM|JOIN) (?:{'|'.join(SERVICES)})\.(\w+)", page.read_text())
+    assert set(queried) <= created
