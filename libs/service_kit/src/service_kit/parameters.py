@@ -4,14 +4,13 @@ A misspelt filter that is ignored gives a list of everything, which a caller tak
 """
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_flat_params
-from fastapi.params import Query
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, WithJsonSchema
 
 from service_kit.field_errors import FieldError
 from service_kit.problems import invalid_request
@@ -56,12 +55,19 @@ async def only_known_parameters(request: Request) -> None:
     """A dependency of every route: refuses query parameters that the route does not have."""
     if not request.scope["query_string"]:
         return
-    known = _names(request.scope["route"].dependant)
+    known = set(_names(request.scope["route"].dependant))
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
         message = "is not a parameter of this request; leave it out"
         raise invalid_request(*(FieldError(name[:200], message, "unknown_field") for name in unknown[:50]))
 
 
-def _names(dependant: Dependant) -> frozenset[str]:
-    return frozenset(p.alias for p in get_flat_params(dependant) if isinstance(p.field_info, Query))
+def _names(dependant: Dependant) -> Iterator[str]:
+    for parameter in dependant.query_params:
+        model = parameter.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            yield from (field.alias or name for name, field in model.model_fields.items())
+        else:
+            yield parameter.alias
+    for dependency in dependant.dependencies:
+        yield from _names(dependency)
