@@ -5,7 +5,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 from contracts.catalogue import BY_NAME, SERVICES
+from florin.cli import app
 from prometheus_client import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,6 +16,8 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/**/*.md", "libs/*/README.md", "services/*/README.md")
     for page in ROOT.glob(pattern)
 )
+# Runbooks are written for these already.
+_COMMANDS_TO_COME = {"parked", "redrive"}
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -27,6 +31,15 @@ def _code_in(text: str) -> str:
     return "\n".join([*blocks, *re.findall(r"`[^`\n]+`", _without_code(text))])
 
 
+def _commands() -> set[str]:
+    """Every command of the command line, groups' commands with their group: `up`, `topology apply`."""
+    names: set[str] = set()
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        names.add(name)
+        names |= {f"{name} {inner}" for inner in getattr(command, "commands", {})}
+    return names
+
+
 def _source(*patterns: str) -> str:
     return "\n".join(file.read_text() for pattern in patterns for file in sorted(ROOT.glob(pattern)))
 
@@ -38,6 +51,16 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
         link for link in links if not link.startswith("https://") and not (page.parent / link).exists()
     ]
     assert missing == []
+
+
+@every_page
+def test_every_florin_command_exists(page: Path) -> None:
+    pattern = r"(?:^|[\s`/])florin ([a-z][a-z-]+)(?: ([a-z]+))?"
+    commands = _commands()
+    groups = {name.split()[0] for name in commands if " " in name}
+    for first, second in re.findall(pattern, _code_in(page.read_text()), re.MULTILINE):
+        named = f"{first} {second}" if first in groups else first
+        assert named in commands | _COMMANDS_TO_COME
 
 
 @every_page
