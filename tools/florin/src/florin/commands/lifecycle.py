@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from florin.backing import choosing
 from florin.errors import StackError
 from florin.services import SERVICES
 from florin.stack import Part, Stack, stack_here
@@ -84,7 +85,11 @@ def logs(
     if part and part not in (*SERVICES, *BACKING):
         raise StackError(f"there is no part {part!r}: choose one of {', '.join((*SERVICES, *BACKING))}")
     chosen = [part] if part else list(SERVICES)
-    files = {name: stack_here().run_dir / "logs" / f"{name}.log" for name in chosen}
+    run_dir = stack_here().run_dir
+    contained = choosing.marker_of(run_dir, part)
+    if part and contained.exists():
+        raise StackError(f"{part} runs in Docker: `docker logs {contained.read_text().strip()}`")
+    files = {name: run_dir / "logs" / f"{name}.log" for name in chosen}
     missing = [name for name, file in files.items() if not file.exists()]
     if missing and not follow:
         raise StackError(f"there is no log of {', '.join(missing)} yet: run `florin up`")
