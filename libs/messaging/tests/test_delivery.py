@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
-from messaging import broker
+from messaging import broker, outbox
 from messaging.event import Event
 from messaging.topology import depths
 from sqlalchemy.ext.asyncio import AsyncConnection
-from testkit.bus import Bench, apply_effects, payment_initiated, running
+from testkit.bus import Bench, apply_effects, now, payment_initiated, running
 from testkit.waiting import eventually
 
 DYING = Path(__file__).parent / "dying_process.py"
@@ -59,8 +61,6 @@ async def test_a_rolled_back_event_is_never_sent(bench: Bench) -> None:
 
 
 async def _add_and_fail(bench: Bench) -> None:
-    from messaging import outbox
-
     async with bench.database.transaction() as connection:
         await outbox.add(connection, [payment_initiated()])
         raise ZeroDivisionError
@@ -182,3 +182,36 @@ async def test_two_consumers_share_the_work(bench: Bench) -> None:
         await eventually(lambda: at_count(bench, 2000))
         await asyncio.sleep(0)
     assert await bench.scalar("SELECT count(DISTINCT event_id) FROM effects") == 2000
+
+
+async def test_only_what_was_sent_long_ago_is_pruned(bench: Bench) -> None:
+    """Unsent events stay however old they are, and sent ones for as long as a redrive may want them."""
+    await bench.add([payment_initiated() for _ in range(3)])
+    admin = await asyncpg.connect(bench.admin_url)
+    try:
+        await admin.execute("SET search_path = transaction")
+        await admin.execute("UPDATE outbox SET created_at = now() - interval '8 days'")
+        rows = await admin.fetch("SELECT position FROM outbox ORDER BY position")
+        await admin.execute("UPDATE outbox SET sent_at = now() WHERE position = $1", rows[0]["position"])
+        await admin.execute(
+            "UPDATE outbox SET sent_at = now() - interval '8 days' WHERE position = $1", rows[1]["position"]
+        )
+    finally:
+        await admin.close()
+    async with bench.database.transaction() as connection:
+        assert await outbox.prune(connection, retention=timedelta(days=7)) == 1
+    assert await bench.scalar("SELECT count(*) FROM outbox") == 2
+
+
+async def test_a_relay_prunes_in_its_turn(bench: Bench) -> None:
+    """When pruning is due the relay does it and lives on."""
+    await bench.add([payment_initiated()])
+    relay = bench.relay(retention=timedelta(0))
+    relay.next_prune = now()
+    async with running(relay):
+        await eventually(lambda: is_empty(bench))
+
+
+async def is_empty(bench: Bench) -> bool:
+    """Whether the outbox has no row left."""
+    return bool(await bench.scalar("SELECT count(*) = 0 FROM outbox"))

@@ -1,7 +1,7 @@
 """A frame: a signed batch of 1..N events of one type, as one AMQP message.
 
-AMQP properties: `content_type` application/cloudevents-batch+json, `message_id` the frame id, `app_id` the
-producer, delivery mode 2. Headers: `florin-key-id`, `florin-issued-at`, `florin-signature`.
+AMQP properties: `content_type` application/cloudevents-batch+json, `message_id` the frame id, delivery mode
+2. Headers: `florin-key-id`, `florin-issued-at`, `florin-signature`.
 """
 
 import hmac

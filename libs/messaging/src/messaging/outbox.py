@@ -46,7 +46,9 @@ _PRUNE = text(
     """
     DELETE FROM outbox WHERE position IN (
         SELECT position FROM outbox
-        WHERE created_at < now() - :retention AND sent_at < now() - :retention LIMIT :limit)
+        WHERE created_at < now() - CAST(:retention AS interval)
+          AND sent_at < now() - CAST(:retention AS interval)
+        LIMIT :limit)
     """
 )
 _BACKLOG = text(

@@ -50,7 +50,7 @@ class Relay:
         self._retention = retention
         self._nudged = asyncio.Event()
         self._stopped = asyncio.Event()
-        self._next_prune = now() + _PRUNE_INTERVAL
+        self.next_prune = now() + _PRUNE_INTERVAL
 
     def nudge(self) -> None:
         """Say that something new may wait in the outbox."""
@@ -143,10 +143,10 @@ class Relay:
         ]
 
     async def _prune_if_due(self) -> None:
-        if self._now() < self._next_prune:
+        if self._now() < self.next_prune:
             return
         async with self._transaction() as connection:
             pruned = await outbox.prune(connection, retention=self._retention)
         # A full round means that more is due: go on at the next turn.
         if pruned < 10_000:
-            self._next_prune = self._now() + _PRUNE_INTERVAL
+            self.next_prune = self._now() + _PRUNE_INTERVAL

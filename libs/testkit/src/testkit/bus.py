@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -89,7 +89,7 @@ class Bench:
     ring: KeyRing
     keyring_path: Path
 
-    def relay(self, publisher: Publisher | None = None) -> Relay:
+    def relay(self, publisher: Publisher | None = None, *, retention: timedelta = timedelta(days=7)) -> Relay:
         """A relay of what `transaction` sends."""
         return Relay(
             service="transaction",
@@ -97,6 +97,7 @@ class Bench:
             transaction=self.database.transaction,
             ring=self.ring,
             now=now,
+            retention=retention,
         )
 
     def processor(self, handler: Handler = apply_effects) -> Processor:

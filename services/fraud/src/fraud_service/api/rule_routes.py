@@ -33,7 +33,11 @@ def rule_routes(database: Database, clock: Clock) -> APIRouter:
         async with database.snapshot() as connection:
             return RuleSetAnswer.of(await read_rules.current_rules(connection))
 
-    @router.put("", summary="Publish a new version of the rules")
+    @router.put(
+        "",
+        summary="Publish a new version of the rules",
+        responses={409: {"description": "Another version is current by now."}},
+    )
     async def put_rules(body: PublishRulesRequest, client: RuleWriter, response: Response) -> RuleSetAnswer:
         """Takes the place of version `based_on_version`; if another one is current by now, 409
         `rules_version_conflict` names it. Sent again unchanged, it is answered with the version it made."""

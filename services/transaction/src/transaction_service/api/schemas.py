@@ -83,7 +83,7 @@ class BatchItemIn(PaymentIn):
 
 
 # Items are read one by one, so that a bad one is refused alone; the document shows what each should be.
-RawItem = Annotated[Any, WithJsonSchema({"$ref": "#/components/schemas/BatchItemIn"})]
+RawItem = Annotated[Any, WithJsonSchema(BatchItemIn.model_json_schema())]
 
 
 class BatchIn(Request):
