@@ -1,6 +1,7 @@
 """The way of a payment through all services: pay, refuse, review, reverse."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -114,7 +115,7 @@ async def test_a_suspicious_payment_waits_for_a_person(bank: Bank) -> None:
             headers={"Idempotency-Key": uuid4().hex},
         )
         payment_id = answer.json()["id"]
-        await eventually(lambda payment_id=payment_id: _in_state(bank, payment_id, "REVIEW"))
+        await eventually(partial(_in_state, bank, payment_id, "REVIEW"))
         decided = await bank.fraud.post(
             f"/v1/reviews/{payment_id}/decision",
             json={"decision": decision, "reason": "looked at it"},

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ async def test_stopping_loses_and_doubles_nothing(bench: Bench) -> None:
         for _ in range(4):
             async with running(bench.consumer()):
                 before = await effects(bench)
-                await eventually(lambda before=before: more_than(bench, min(before, 2999)))
+                await eventually(partial(more_than, bench, min(before, 2999)))
         async with running(bench.consumer()):
             await eventually(lambda: at_count(bench, 3000))
     assert await bench.scalar("SELECT count(DISTINCT event_id) FROM effects") == 3000

@@ -4,16 +4,20 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 POLL_S = 0.02
 
 
+@overload
 async def eventually(
-    check: Callable[[], T | Awaitable[T]], *, timeout_s: float = 10.0, every_s: float = POLL_S
-) -> T:
+    check: Callable[[], Awaitable[T]], *, timeout_s: float = 10.0, every_s: float = POLL_S
+) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], *, timeout_s: float = 10.0, every_s: float = POLL_S) -> T: ...
+async def eventually(check: Callable[[], Any], *, timeout_s: float = 10.0, every_s: float = POLL_S) -> Any:
     """Calls `check` until it returns something true, and returns that; AssertionError after the deadline.
 
     An AssertionError inside `check` counts as "not yet"; the last one is shown when time is up. Every other
@@ -24,7 +28,7 @@ async def eventually(
         last: str | None = None
         try:
             found = check()
-            value: T = await found if inspect.isawaitable(found) else found
+            value = await found if inspect.isawaitable(found) else found
             if value:
                 return value
             last = f"the last answer was {value!r}"

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from contracts.messages import FraudAssessed, Payload, PostingCompleted, PostingDeclined, ReviewResolved
+from contracts.messages import FraudAssessed, PostingCompleted, PostingDeclined, ReviewResolved
 from messaging.event import Event, encode, new_event
 from messaging.frame import seal
 from messaging.processor import Processor
@@ -71,12 +71,9 @@ class Service:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
-    async def hear(self, *data: Payload, redelivered: int = 1) -> list[Event[Any]]:
+    async def hear(self, *data: Any, redelivered: int = 1) -> list[Event[Any]]:
         """Receive answers as fraud and account send them, each in a frame of its own."""
-        events = [
-            new_event(one, subject=str(one.payment_id), sequence=1, at=now())
-            for one in data  # type: ignore[attr-defined]
-        ]
+        events = [new_event(one, subject=str(one.payment_id), sequence=1, at=now()) for one in data]
         processor = self.processor()
         for event in events:
             key = self.keyring.signing_key(event.source.removeprefix("/florin/"))

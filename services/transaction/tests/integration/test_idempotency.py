@@ -1,6 +1,7 @@
 """At most one payment per client and key, for ever; every edge of it."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -69,7 +70,7 @@ async def test_two_writers_with_overlapping_keys_neither_double_nor_deadlock(ser
     ],
 )
 async def test_the_same_key_with_another_body_is_refused_and_names_the_field(
-    service: Service, change: dict[str, object], field: str
+    service: Service, change: dict[str, Any], field: str
 ) -> None:
     """422, the differing field, and the first payment untouched."""
     key = uuid4().hex

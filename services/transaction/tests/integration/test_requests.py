@@ -161,7 +161,7 @@ async def test_pages_neither_repeat_nor_skip(service: Service) -> None:
     seen: list[str] = []
     cursor = None
     while True:
-        params = {"account": "PAGED", "limit": 3} | ({"cursor": cursor} if cursor else {})
+        params: dict[str, Any] = {"account": "PAGED", "limit": 3} | ({"cursor": cursor} if cursor else {})
         page = (await service.api.get("/v1/payments", params=params)).json()
         seen += [item["id"] for item in page["items"]]
         cursor = page["next_cursor"]
