@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import asyncpg
-import pytest
 from florin import provision
 from florin.blocking import run_blocking
 from florin.credentials import load_or_make
 from florin.environment import Surroundings
+from florin.errors import StackError
 from florin.ports import Ports
 from florin.services import SERVICES, module_of, runnable
 
@@ -117,7 +117,7 @@ def migrate(surroundings: Surroundings, services: Iterable[str]) -> None:
     running = []
     for service in services:
         if not runnable(service):
-            pytest.skip(f"{module_of(service)} cannot be run yet: it has no __main__")
+            raise StackError(f"{module_of(service)} cannot be run: it has no __main__")
         command = [sys.executable, "-m", module_of(service), "migrate"]
         child = subprocess.Popen(
             command,
