@@ -1,0 +1,125 @@
+"""The ledger: postings are balanced, balances are what their entries say, limits hold."""
+
+from florin.verification.checks import Check, query
+
+_POSTINGS = "SELECT count(*) FROM account.postings"
+_ENTRIES = "SELECT count(*) FROM account.entries"
+_ACCOUNTS = "SELECT count(*) FROM account.accounts"
+
+CHECKS: tuple[Check, ...] = (
+    query(
+        1,
+        "the entries of each posting sum to zero in each currency",
+        count=_POSTINGS,
+        offender="""
+            SELECT format('posting %s: its entries in %s sum to %s', posting_id, currency, sum(amount_minor))
+            FROM account.entries GROUP BY posting_id, currency HAVING sum(amount_minor) <> 0
+            ORDER BY posting_id LIMIT 1
+        """,
+    ),
+    query(
+        1,
+        "all entries of a currency sum to zero",
+        count="SELECT count(DISTINCT currency) FROM account.entries",
+        offender="""
+            SELECT format('all entries in %s sum to %s', currency, sum(amount_minor))
+            FROM account.entries GROUP BY currency HAVING sum(amount_minor) <> 0 ORDER BY currency LIMIT 1
+        """,
+    ),
+    query(
+        1,
+        "each posting has two entries or more, none missing",
+        count=_POSTINGS,
+        offender="""
+            SELECT format('posting %s has %s entries, the last of them numbered %s', p.id,
+                          coalesce(e.legs, 0), e.last_leg)
+            FROM account.postings p
+            LEFT JOIN (SELECT posting_id, count(*) AS legs, max(leg) AS last_leg
+                       FROM account.entries GROUP BY posting_id) e ON e.posting_id = p.id
+            WHERE e.legs IS NULL OR e.legs < 2 OR e.legs <> e.last_leg ORDER BY p.id LIMIT 1
+        """,
+    ),
+    query(
+        1,
+        "each entry belongs to a posting and to an account of its client and currency",
+        count=_ENTRIES,
+        offender="""
+            SELECT format('entry %s of account %s (posting %s) belongs nowhere', e.entry_number, e.account_id,
+                          e.posting_id)
+            FROM account.entries e
+            LEFT JOIN account.postings p ON p.id = e.posting_id
+            LEFT JOIN account.accounts a ON a.id = e.account_id
+            WHERE p.id IS NULL OR a.id IS NULL OR a.currency <> e.currency OR a.client_id <> p.client_id
+            ORDER BY e.account_id, e.entry_number LIMIT 1
+        """,
+    ),
+    query(
+        2,
+        "each balance is the sum of its entries",
+        count=_ACCOUNTS,
+        offender="""
+            SELECT format('account %s of %s: the balance is %s after %s entries, its %s entries sum to %s',
+                          a.reference, a.client_id, a.posted_minor, a.version, coalesce(e.entries, 0),
+                          coalesce(e.total, 0))
+            FROM account.accounts a
+            LEFT JOIN (SELECT account_id, sum(amount_minor) AS total, count(*) AS entries
+                       FROM account.entries GROUP BY account_id) e ON e.account_id = a.id
+            WHERE a.posted_minor <> coalesce(e.total, 0) OR a.version <> coalesce(e.entries, 0)
+            ORDER BY a.id LIMIT 1
+        """,
+    ),
+    query(
+        2,
+        "each running balance follows from the entry before, and no entry is missing",
+        count=_ENTRIES,
+        offender="""
+            SELECT format('entry %s of account %s: the balance after it is %s and should be %s (entry %s)',
+                          entry_number, account_id, balance_after_minor, running, place)
+            FROM (SELECT account_id, entry_number, balance_after_minor,
+                         sum(amount_minor) OVER account_order AS running,
+                         row_number() OVER account_order AS place
+                  FROM account.entries
+                  WINDOW account_order AS (PARTITION BY account_id ORDER BY entry_number
+                                           ROWS UNBOUNDED PRECEDING)) e
+            WHERE balance_after_minor <> running OR entry_number <> place
+            ORDER BY account_id, place LIMIT 1
+        """,
+    ),
+    query(
+        2,
+        "no account stands beyond its overdraft",
+        count=_ACCOUNTS,
+        offender="""
+            SELECT format('account %s of %s: %s posted, %s held, overdraft %s', reference, client_id,
+                          posted_minor, held_minor, overdraft_minor)
+            FROM account.accounts
+            WHERE held_minor < 0 OR posted_minor - held_minor + overdraft_minor < 0
+               OR (overdraft_minor IS NULL) <> (kind = 'system') ORDER BY id LIMIT 1
+        """,
+    ),
+    query(
+        2,
+        "no account ever stood beyond its overdraft",
+        count=_ENTRIES,
+        offender="""
+            SELECT format('account %s of %s stood at %s after entry %s, with an overdraft of %s', a.reference,
+                          a.client_id, e.balance_after_minor, e.entry_number, a.overdraft_minor)
+            FROM account.entries e JOIN account.accounts a ON a.id = e.account_id
+            WHERE e.balance_after_minor + a.overdraft_minor < 0 ORDER BY e.account_id, e.entry_number LIMIT 1
+        """,
+    ),
+    query(
+        2,
+        "each account is in the state that its history ends with, and empty when closed",
+        count=_ACCOUNTS,
+        offender="""
+            SELECT format('account %s of %s is %s, its history ends with %s, its balance is %s', a.reference,
+                          a.client_id, a.state, coalesce(s.state, 'nothing'), a.posted_minor)
+            FROM account.accounts a
+            LEFT JOIN (SELECT DISTINCT ON (account_id) account_id, state FROM account.account_state_changes
+                       ORDER BY account_id, id DESC) s ON s.account_id = a.id
+            WHERE a.state IS DISTINCT FROM s.state OR (a.state = 'CLOSED' AND a.posted_minor <> 0)
+            ORDER BY a.id LIMIT 1
+        """,
+    ),
+)
