@@ -2,27 +2,27 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import httpx2
 import typer
 from rich.console import Console
 
-from florin.clients import api_client
 from florin.errors import StackError
-from florin.importing import runs
-from florin.importing.feed import CHUNK, IN_FLIGHT, Source
-from florin.importing.lines import count_lines
-from florin.importing.progress import Bars, Watcher
-from florin.importing.runs import Summary
-from florin.importing.sending import PATIENCE_S, Sender
 from florin.stack import stack_here
 
+if TYPE_CHECKING:
+    # Loaded where they are used: not for the commands that only start or stop services.
+    import httpx2
+
+    from florin.importing.feed import Source
+    from florin.importing.runs import Summary
+
 CANNOT_RUN = 2
-Import = Callable[[Sender, Source, Watcher], Awaitable[Summary]]
+CHUNK = 500
+IN_FLIGHT = 4
+PATIENCE_S = 300.0
 
 File = Annotated[Path, typer.Argument(help="A CSV file in UTF-8 with a header line.", show_default=False)]
 RejectsOption = Annotated[
@@ -59,8 +59,10 @@ def import_accounts(
     patience: Patience = PATIENCE_S,
 ) -> None:
     """Open accounts: columns account, holder, currency, opening_balance."""
+    from florin.importing.feed import Source
+
     source = Source(file, rejects, chunk, in_flight, patience)
-    _run("account", runs.import_accounts, source, client=client, as_json=as_json)
+    _run("account", source, client=client, as_json=as_json)
 
 
 def import_payments(
@@ -74,17 +76,25 @@ def import_payments(
 ) -> None:
     """Make payments and wait for their end: columns reference, debtor, creditor, amount, currency,
     description."""
+    from florin.importing.feed import Source
+
     source = Source(file, rejects, chunk, in_flight, patience)
-    _run("transaction", runs.import_payments, source, client=client, as_json=as_json)
+    _run("transaction", source, client=client, as_json=as_json)
 
 
-def _run(service: str, work: Import, source: Source, *, client: str, as_json: bool) -> None:
+def _run(service: str, source: "Source", *, client: str, as_json: bool) -> None:
+    from florin.importing import runs
+    from florin.importing.lines import count_lines
+    from florin.importing.progress import Bars
+    from florin.importing.sending import Sender
+
+    work = runs.import_accounts if service == "account" else runs.import_payments
     try:
         lines = count_lines(source.path)
         api = _api(service, client)
         follow = service == "transaction"
 
-        async def run() -> Summary:
+        async def run() -> "Summary":
             async with api:
                 with Bars("sent", lines, follow=follow) as bars:
                     return await work(Sender(api, patience_s=source.patience_s), source, bars)
@@ -98,7 +108,9 @@ def _run(service: str, work: Import, source: Source, *, client: str, as_json: bo
         raise typer.Exit(summary.exit_status)
 
 
-def _api(service: str, client: str) -> httpx2.AsyncClient:
+def _api(service: str, client: str) -> "httpx2.AsyncClient":
+    from florin.clients import api_client
+
     stack = stack_here()
     if client not in stack.credentials.api_keys:
         raise StackError(f"there is no client {client!r}: {', '.join(stack.credentials.api_keys)}")
@@ -108,7 +120,7 @@ def _api(service: str, client: str) -> httpx2.AsyncClient:
     return api_client(stack.surroundings, service, client=client)
 
 
-def _told(summary: Summary, *, follow: bool) -> str:
+def _told(summary: "Summary", *, follow: bool) -> str:
     """The summary in words."""
     first = f"{summary.lines} lines: {summary.accepted} accepted, {summary.replayed} known from before"
     parts = [f"{first}, {summary.errors} refused" + _counted(summary.refused_by)]

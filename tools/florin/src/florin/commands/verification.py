@@ -2,16 +2,20 @@
 
 import asyncio
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from florin.stack import stack_here
-from florin.verification.checks import INVARIANTS, Check
-from florin.verification.report import SETTLE_S, Report, verify
 
+if TYPE_CHECKING:
+    # Loaded where they are used: not for the commands that only start or stop services.
+    from florin.verification.checks import Check
+    from florin.verification.report import Report
+
+SETTLE_S = 10.0
 STYLES = {"ok": "green", "failed": "bold red", "not checkable": "yellow"}
 
 
@@ -28,11 +32,13 @@ def verify_all(
 ) -> None:
     """Check the invariants from the data of all services; name the first offender of each. Exit status 1 if
     any fails."""
+    from florin.verification.report import verify
+
     surroundings = stack_here().surroundings
     errors = Console(stderr=True)
     with errors.status("waiting for quiet") as status:
 
-        def begin(check: Check) -> None:
+        def begin(check: "Check") -> None:
             status.update(f"{check.invariant}. {check.name}")
 
         report = asyncio.run(verify(surroundings, settle_s=settle_seconds, begin=begin))
@@ -44,8 +50,10 @@ def verify_all(
         raise typer.Exit(1)
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: "Report", console: Console) -> None:
     """The report as a table, then whatever is to be said of single checks."""
+    from florin.verification.checks import INVARIANTS
+
     table = Table("", "what must always hold", "verdict", "checked")
     for number, name in INVARIANTS.items():
         status = report.status(number)
