@@ -209,6 +209,29 @@ async def test_an_account_cannot_be_inserted_with_money_on_it(hand: Hand) -> Non
     assert refusal.value.constraint_name == "accounts_balance_has_its_entry"
 
 
+@pytest.mark.parametrize(
+    ("reference", "currency", "kind"),
+    [
+        ("a b", "CZK", "customer"),
+        ("..", "CZK", "customer"),
+        ("fine", "czk", "customer"),
+        ("System:mine", "CZK", "customer"),
+        ("plain", "CZK", "system"),
+    ],
+)
+async def test_a_badly_named_account_is_refused(hand: Hand, reference: str, currency: str, kind: str) -> None:
+    with pytest.raises(asyncpg.CheckViolationError) as refusal:
+        await hand.connection.execute(
+            "INSERT INTO accounts (client_id, reference, holder, currency, kind, state, overdraft_minor, "
+            "opened_at, updated_at) VALUES ('bank', $1, 'H', $2, $3, 'ACTIVE', $4, now(), now())",
+            reference,
+            currency,
+            kind,
+            0 if kind == "customer" else None,
+        )
+    assert refusal.value.constraint_name == "accounts_are_well_named"
+
+
 async def test_a_balance_cannot_pass_its_overdraft(bank: Bank, hand: Hand) -> None:
     account, other = await bank.open(balance=10, overdraft_minor=5), await bank.open()
     transaction = hand.connection.transaction()

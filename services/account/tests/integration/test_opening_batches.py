@@ -66,9 +66,12 @@ async def test_a_batch_has_1_to_1000_items(bank: Bank, count: int) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "accounts")
 
 
-async def test_two_batches_of_the_same_accounts_in_opposite_order_meet_no_deadlock(bank: Bank) -> None:
-    for _ in range(5):
-        items = [terms(opening_balance_minor=3, currency="NOK") for _ in range(60)]
+@pytest.mark.parametrize("balance", [0, 3])
+async def test_batches_of_the_same_accounts_in_opposite_order_meet_no_deadlock(
+    bank: Bank, balance: int
+) -> None:
+    for _ in range(3):
+        items = [terms(opening_balance_minor=balance, currency="NOK") for _ in range(300)]
         answers = await asyncio.gather(
             *(
                 bank.send("POST", "/v1/accounts/batches", {"accounts": items[:: 1 if n % 2 else -1]})
@@ -76,7 +79,7 @@ async def test_two_batches_of_the_same_accounts_in_opposite_order_meet_no_deadlo
             )
         )
         assert [one.status_code for one in answers] == [200] * 6
-        assert sum(one.json()["opened"] for one in answers) == 60
+        assert sum(one.json()["opened"] for one in answers) == 300
     await bank.assert_books_balance()
 
 
