@@ -1,0 +1,1 @@
+"""The demonstration: a few thousand payments of every kind, the same ones every time."""
