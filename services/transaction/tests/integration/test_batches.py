@@ -32,13 +32,17 @@ async def test_each_item_has_its_own_outcome_at_its_own_place(service: Service) 
         item(creditor="A"),
         "not an object",
         item(status="SETTLED"),
+        item(amount_minor=10**30),
+        item(amount_minor=0.5),
         item(),
     ]
     answer = (await send(service, items)).json()
-    assert [one["outcome"] for one in answer["items"]] == ["accepted", *["refused"] * 5, "accepted"]
-    codes = [one["problem"]["code"] for one in answer["items"][1:6]]
-    assert codes == ["too_small", "unknown_currency", "same_account", "not_an_object", "unknown_field"]
-    assert (answer["accepted"], answer["replayed"], answer["refused"]) == (2, 0, 5)
+    assert [one["outcome"] for one in answer["items"]] == ["accepted", *["refused"] * 7, "accepted"]
+    codes = [one["problem"]["code"] for one in answer["items"][1:8]]
+    codes_expected = ["too_small", "unknown_currency", "same_account", "not_an_object", "unknown_field"]
+    codes_expected += ["too_large", "not_an_integer"]
+    assert codes == codes_expected
+    assert (answer["accepted"], answer["replayed"], answer["refused"]) == (2, 0, 7)
 
 
 async def test_the_same_batch_again_is_replayed_whole(service: Service) -> None:
@@ -90,3 +94,14 @@ async def test_a_batch_is_bounded(service: Service) -> None:
     assert (await send(service, [])).json()["errors"][0]["code"] == "too_short"
     assert (await send(service, [item() for _ in range(1001)])).json()["errors"][0]["code"] == "too_long"
     assert (await send(service, [item() for _ in range(1000)])).json()["accepted"] == 1000
+
+
+async def test_a_number_of_five_thousand_digits_is_refused_and_not_choked_on(service: Service) -> None:
+    """Neither alone nor in a batch does it give a 5xx."""
+    huge = "9" * 5000
+    one = f'{{"debtor":"A","creditor":"B","amount_minor":{huge},"currency":"EUR","reference":"x"}}'
+    for path, body in (("/v1/payments", one), ("/v1/payments/batches", f'{{"payments":[{one}]}}')):
+        answer = await service.api.post(
+            path, content=body, headers={"Idempotency-Key": uuid4().hex, "Content-Type": "application/json"}
+        )
+        assert answer.status_code < 500, answer.text

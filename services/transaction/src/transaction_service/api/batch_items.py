@@ -1,10 +1,10 @@
 """The items of a batch: each read for itself, each told for itself."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from contracts.currencies import UnknownCurrency
 from pydantic import ValidationError
 from service_kit.field_errors import field_errors
@@ -24,7 +24,8 @@ def read_items(raw: Sequence[Any], *, client_id: str, batch_key: str) -> list[Ba
 
 
 def _canonical(item: Any) -> bytes:
-    return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+    # Not orjson, which refuses integers beyond 64 bits: this sees what was sent before it is validated.
+    return json.dumps(item, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _read(raw: Any, client_id: str, batch_key: str) -> PaymentOrder | Refusal:
