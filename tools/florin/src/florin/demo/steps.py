@@ -111,8 +111,11 @@ async def decide_reviews(payments: Sender, fraud: Sender, tally: Tally) -> None:
             break
         query["cursor"] = page["next_cursor"]
     deadline = time.monotonic() + _LONGEST_WAIT_S
-    while (outcome := await settlement.outcome()).in_review and time.monotonic() < deadline:
+    outcome = await settlement.outcome()
+    # Its end is known only by asking the service.
+    while outcome.in_review and time.monotonic() < deadline:
         await asyncio.sleep(_LOOK_S)
+        outcome = await settlement.outcome()
     tally.settled += outcome.settled
     tally.rejected += outcome.rejected
     tally.in_review += outcome.in_review - settlement.accepted
@@ -128,7 +131,7 @@ async def count_singles(payments: Sender, made: Made, tally: Tally) -> None:
 async def until_still(settlement: Settlement) -> None:
     """Returns when none of the payments moves any more, or after a minute."""
     deadline = time.monotonic() + _LONGEST_WAIT_S
-    while await settlement.still_moving() and time.monotonic() < deadline:
+    while await settlement.still_moving() and time.monotonic() < deadline:  # noqa: ASYNC110 - as above
         await asyncio.sleep(_LOOK_S)
 
 
@@ -155,7 +158,7 @@ async def _unless_refused(asking: Any, tally: Tally) -> Answer | None:
     try:
         answer: Answer = await asking
     except Refused as refusal:
-        tally.refused[refusal.code] += 1
+        tally.refused[refusal.rule] += 1
         return None
     return answer
 

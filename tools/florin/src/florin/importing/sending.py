@@ -30,10 +30,12 @@ class NoAnswer(StackError):
 class Refused(StackError):
     """The service refused the request as a whole, which no repetition will change."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, *, rule: str) -> None:
         super().__init__(f"the service refused: {status} {code}: {detail}")
         self.status = status
         self.code = code
+        # The rule that the first faulty field breaks; the code itself where no field is at fault.
+        self.rule = rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def _retry_after_s(response: httpx2.Response) -> float:
 def _refusal(response: httpx2.Response) -> Refused:
     problem = _problem(response)
     code, detail = str(problem.get("code", "unexpected")), str(problem.get("detail", ""))[:300]
-    return Refused(response.status_code, code, detail)
+    faults = problem.get("errors") or [{}]
+    return Refused(response.status_code, code, detail, rule=str(faults[0].get("code", code)))
 
 
 def _problem(response: httpx2.Response) -> dict[str, Any]:
