@@ -17,7 +17,6 @@ PAGES = sorted(
     for page in ROOT.glob(pattern)
 )
 # Runbooks are written for these already.
-_COMMANDS_TO_COME = {"parked", "redrive"}
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -60,7 +59,7 @@ def test_every_florin_command_exists(page: Path) -> None:
     groups = {name.split()[0] for name in commands if " " in name}
     for first, second in re.findall(pattern, _code_in(page.read_text()), re.MULTILINE):
         named = f"{first} {second}" if first in groups else first
-        assert named in commands | _COMMANDS_TO_COME
+        assert named in commands
 
 
 @every_page
