@@ -4,91 +4,6 @@ A migration is frozen once released: a change here is a new function (`v2`) that
 """
 
 
-def v1(*, app_role: str) -> tuple[str, ...]:
-    """Create outbox, inbox, parked, parked_actions and quarantine in the current schema, with their grants.
-
-    Also creates `refuse_change()`, the trigger function that keeps append-only tables as they are, for the
-    service's own tables too.
-    """
-    return (
-        """
-        CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            RAISE EXCEPTION '% on %.% is refused: the table is append-only',
-                TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
-        END $$
-        """,
-        """
-        CREATE TABLE outbox (
-            position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-            event_id uuid NOT NULL,
-            type text NOT NULL,
-            subject text NOT NULL,
-            body text NOT NULL,
-            created_at timestamptz NOT NULL DEFAULT now(),
-            available_at timestamptz NOT NULL DEFAULT now(),
-            attempts integer NOT NULL DEFAULT 0,
-            sent_at timestamptz
-        ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000)
-        """,
-        "CREATE INDEX outbox_unsent ON outbox (position) WHERE sent_at IS NULL",
-        # For redrive and pruning, which read by time: block ranges cost next to nothing on the hot path.
-        "CREATE INDEX outbox_created ON outbox USING brin (created_at)",
-        """
-        CREATE TABLE inbox (
-            event_id uuid PRIMARY KEY,
-            received_at timestamptz NOT NULL DEFAULT now()
-        )
-        """,
-        *append_only("inbox"),
-        """
-        CREATE TABLE parked (
-            event_id uuid PRIMARY KEY,
-            type text NOT NULL,
-            subject text NOT NULL,
-            body text NOT NULL,
-            reason text NOT NULL,
-            detail text NOT NULL,
-            status text NOT NULL DEFAULT 'parked'
-                CHECK (status IN ('parked', 'replaying', 'replayed', 'discarded')),
-            parked_at timestamptz NOT NULL DEFAULT now(),
-            changed_at timestamptz NOT NULL DEFAULT now()
-        )
-        """,
-        "CREATE INDEX parked_open ON parked (parked_at) WHERE status IN ('parked', 'replaying')",
-        """
-        CREATE TABLE parked_actions (
-            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-            event_id uuid NOT NULL REFERENCES parked,
-            action text NOT NULL,
-            author text NOT NULL,
-            note text NOT NULL,
-            acted_at timestamptz NOT NULL DEFAULT now()
-        )
-        """,
-        *append_only("parked_actions"),
-        """
-        CREATE TABLE quarantine (
-            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-            reason text NOT NULL,
-            detail text NOT NULL,
-            frame_id text NOT NULL,
-            routing_key text NOT NULL,
-            content_type text NOT NULL,
-            key_id text NOT NULL,
-            issued_at text NOT NULL,
-            signature text NOT NULL,
-            body bytea NOT NULL,
-            quarantined_at timestamptz NOT NULL DEFAULT now()
-        )
-        """,
-        *append_only("quarantine"),
-        f"GRANT SELECT, INSERT, DELETE, UPDATE (sent_at, attempts, available_at) ON outbox TO {app_role}",
-        f"GRANT SELECT, INSERT ON inbox, parked_actions, quarantine TO {app_role}",
-        f"GRANT SELECT, INSERT, UPDATE (status, reason, detail, changed_at) ON parked TO {app_role}",
-    )
-
-
 def append_only(table: str) -> tuple[str, ...]:
     """Make the database refuse UPDATE, DELETE and TRUNCATE on `table`, to its owner too."""
     return (
@@ -96,4 +11,94 @@ def append_only(table: str) -> tuple[str, ...]:
         "FOR EACH ROW EXECUTE FUNCTION refuse_change()",
         f"CREATE TRIGGER {table}_is_not_truncated BEFORE TRUNCATE ON {table} "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+    )
+
+
+_V1 = (
+    """
+    CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION '% on %.% is refused: the table is append-only',
+            TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+    END $$
+    """,
+    """
+    CREATE TABLE outbox (
+        position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        event_id uuid NOT NULL,
+        type text NOT NULL,
+        subject text NOT NULL,
+        body text NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        available_at timestamptz NOT NULL DEFAULT now(),
+        attempts integer NOT NULL DEFAULT 0,
+        sent_at timestamptz
+    ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000)
+    """,
+    "CREATE INDEX outbox_unsent ON outbox (position) WHERE sent_at IS NULL",
+    # For redrive and pruning, which read by time: block ranges cost next to nothing on the hot path.
+    "CREATE INDEX outbox_created ON outbox USING brin (created_at)",
+    """
+    CREATE TABLE inbox (
+        event_id uuid PRIMARY KEY,
+        received_at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+    *append_only("inbox"),
+    """
+    CREATE TABLE parked (
+        event_id uuid PRIMARY KEY,
+        type text NOT NULL,
+        subject text NOT NULL,
+        body text NOT NULL,
+        reason text NOT NULL,
+        detail text NOT NULL,
+        status text NOT NULL DEFAULT 'parked'
+            CHECK (status IN ('parked', 'replaying', 'replayed', 'discarded')),
+        parked_at timestamptz NOT NULL DEFAULT now(),
+        changed_at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+    "CREATE INDEX parked_open ON parked (parked_at) WHERE status IN ('parked', 'replaying')",
+    """
+    CREATE TABLE parked_actions (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        event_id uuid NOT NULL REFERENCES parked,
+        action text NOT NULL,
+        author text NOT NULL,
+        note text NOT NULL,
+        acted_at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+    *append_only("parked_actions"),
+    """
+    CREATE TABLE quarantine (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        reason text NOT NULL,
+        detail text NOT NULL,
+        frame_id text NOT NULL,
+        routing_key text NOT NULL,
+        content_type text NOT NULL,
+        key_id text NOT NULL,
+        issued_at text NOT NULL,
+        signature text NOT NULL,
+        body bytea NOT NULL,
+        quarantined_at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+    *append_only("quarantine"),
+)
+
+
+def v1(*, app_role: str) -> tuple[str, ...]:
+    """Create outbox, inbox, parked, parked_actions and quarantine in the current schema, with their grants.
+
+    Also creates `refuse_change()`, the trigger function that keeps append-only tables as they are, for the
+    service's own tables too.
+    """
+    return (
+        *_V1,
+        f"GRANT SELECT, INSERT, DELETE, UPDATE (sent_at, attempts, available_at) ON outbox TO {app_role}",
+        f"GRANT SELECT, INSERT ON inbox, parked_actions, quarantine TO {app_role}",
+        f"GRANT SELECT, INSERT, UPDATE (status, reason, detail, changed_at) ON parked TO {app_role}",
     )
