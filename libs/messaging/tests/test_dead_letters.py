@@ -1,6 +1,7 @@
 """Frames that the broker gave up on go back whole, once confirmed, and take effect once."""
 
 from aio_pika import Message
+from aio_pika.abc import HeadersType
 from messaging import broker, dead_letters
 from messaging.event import encode
 from messaging.frame import CONTENT_TYPE, Frame, seal
@@ -13,7 +14,7 @@ async def _bury(bench: Bench, frame: Frame) -> None:
     """Puts a frame into fraud's dead queue as the broker does: routing key and headers as they were."""
     async with broker.open_channel(bench.broker_url, name="test burial") as channel:
         dead = await channel.get_exchange(bench.topology.dead_queue("fraud"), ensure=False)
-        headers = {
+        headers: HeadersType = {
             "florin-key-id": frame.key_id,
             "florin-issued-at": frame.issued_at,
             "florin-signature": frame.signature,
@@ -28,7 +29,7 @@ def _frame(bench: Bench, count: int) -> Frame:
     return seal(
         [encode(event) for event in events],
         routing_key=events[0].type,
-        key=bench.ring.active("transaction"),
+        key=bench.ring.signing_key("transaction"),
         at=now(),
     )
 
