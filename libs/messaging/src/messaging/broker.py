@@ -38,13 +38,29 @@ async def connect(url: str, *, name: str) -> AbstractConnection:
         raise BrokerUnavailable(f"cannot connect to the broker: {type(error).__name__}") from error
 
 
+async def channel_of(connection: AbstractConnection) -> AbstractChannel:
+    """Open a confirming channel within a bounded time; raise `BrokerUnavailable`."""
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            return await connection.channel(publisher_confirms=True, on_return_raises=True)
+    except (*BROKER_ERRORS, RuntimeError) as error:
+        # The library answers a connection that has just been lost with a bare RuntimeError.
+        raise BrokerUnavailable(f"cannot open a channel: {type(error).__name__}") from error
+
+
+def was_cancelled() -> bool:
+    """Whether the current task is being cancelled, and not just given a future that the library dropped."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 @asynccontextmanager
 async def open_channel(url: str, *, name: str) -> AsyncIterator[AbstractChannel]:
     """Give a channel on a connection of its own, for administration; closes both."""
     connection = await connect(url, name=name)
     channel = None
     try:
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        channel = await channel_of(connection)
         yield channel
     finally:
         await close_quietly(connection, channel)

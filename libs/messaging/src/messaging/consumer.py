@@ -5,8 +5,7 @@ requeued: every return to the queue counts against the broker's delivery limit.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable
 from typing import Protocol
 
 import structlog
@@ -46,18 +45,14 @@ class Probe(Protocol):
 class Consumer:
     """Run one with `run()`; `stop()` finishes the batch at hand, acknowledges it and ends."""
 
-    def __init__(
-        self, *, url: str, queue: str, processor: Processor, probe: Probe, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, *, url: str, queue: str, processor: Processor, probe: Probe) -> None:
         self._url = url
         self._queue = queue
         self._processor = processor
         self._probe = probe
         self._stopped = asyncio.Event()
         self._inbound: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
-        self._now = now
         self._ever_connected = False
-        self.last_alive: datetime = now()
 
     def stop(self) -> None:
         """Take no further batch."""
@@ -77,8 +72,8 @@ class Consumer:
                     raise
                 failures += 1
                 _log.error("queue_missing", queue=self._queue)
-            except Exception as error:
-                if not self._is_outage(error):
+            except (Exception, asyncio.CancelledError) as error:
+                if broker.was_cancelled() or not self._is_outage(error):
                     raise
                 failures += 1
                 _log.warning(
@@ -90,8 +85,8 @@ class Consumer:
         metrics.CONSUMER_WAITING.set(0)
 
     @staticmethod
-    def _is_outage(error: Exception) -> bool:
-        known = (_SessionEnded, BrokerUnavailable, *broker.BROKER_ERRORS)
+    def _is_outage(error: BaseException) -> bool:
+        known = (_SessionEnded, BrokerUnavailable, asyncio.CancelledError, *broker.BROKER_ERRORS)
         return isinstance(error, known) or is_infrastructure(error)
 
     async def _session(self) -> None:
@@ -101,7 +96,7 @@ class Consumer:
         connection = await broker.connect(self._url, name=f"{self._queue} consumer")
         owner: AbstractOwningChannel | None = None
         try:
-            owner = await connection.channel()
+            owner = await broker.channel_of(connection)
             # One level below the library's own queue object, which parses every property of every message
             # and drops, unacknowledged, those that it cannot read.
             channel = await owner.get_underlay_channel()
@@ -136,12 +131,11 @@ class Consumer:
         self, channel: AbstractChannel, inbound: asyncio.Queue[DeliveredMessage | None]
     ) -> None:
         while not self._stopped.is_set():
-            self.last_alive = self._now()
             try:
                 async with asyncio.timeout(_IDLE_CHECK_S):
                     first = await inbound.get()
             except TimeoutError:
-                await self._check_queue(channel)
+                await self._check_queue(channel, inbound)
                 continue
             if first is None:
                 break
@@ -181,14 +175,17 @@ class Consumer:
                     metrics.CONSUMER_WAITING.set(0)
                 return
 
-    async def _check_queue(self, channel: AbstractChannel) -> None:
+    async def _check_queue(
+        self, channel: AbstractChannel, inbound: asyncio.Queue[DeliveredMessage | None]
+    ) -> None:
         """After a silence: frames that wait although nothing is in hand mean a lost consumer (or queue)."""
         try:
             declared = await channel.queue_declare(self._queue, passive=True, timeout=_RPC_TIMEOUT_S)
         except ChannelNotFoundEntity as error:
             raise TopologyMissing(f"the broker lost the queue {self._queue}") from error
-        if declared.consumer_count == 0:
-            raise _SessionEnded("the broker no longer knows this consumer")
+        waiting = bool(declared.message_count) and inbound.empty()
+        if waiting or declared.consumer_count == 0:
+            raise _SessionEnded("the broker no longer delivers to this consumer")
 
 
 def _frame(message: DeliveredMessage) -> Frame:

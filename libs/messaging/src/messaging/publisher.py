@@ -10,7 +10,6 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 
 from messaging import broker, metrics
-from messaging.failures import BrokerUnavailable
 from messaging.frame import Frame
 from messaging.topology import Topology
 
@@ -42,12 +41,8 @@ class Publisher:
             return
         await self.close()
         self._connection = await broker.connect(self._url, name=self._name)
-        try:
-            async with asyncio.timeout(broker.CONNECT_TIMEOUT_S):
-                self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-                self._exchange = await self._channel.get_exchange(self._topology.exchange, ensure=False)
-        except broker.BROKER_ERRORS as error:
-            raise BrokerUnavailable(f"cannot open a channel: {type(error).__name__}") from error
+        self._channel = await broker.channel_of(self._connection)
+        self._exchange = await self._channel.get_exchange(self._topology.exchange, ensure=False)
 
     async def publish(self, frame: Frame) -> Receipt:
         """Send one frame and wait for the broker's word. Many may wait at once on the one channel."""
@@ -75,7 +70,9 @@ class Publisher:
         except DeliveryError:
             metrics.RELAY_FAILED.labels("nacked").inc()
             return Receipt.REFUSED
-        except broker.BROKER_ERRORS:
+        except (*broker.BROKER_ERRORS, asyncio.CancelledError):
+            if broker.was_cancelled():
+                raise
             metrics.RELAY_FAILED.labels("unconfirmed").inc()
             return Receipt.UNKNOWN
         if not isinstance(answer, Basic.Ack):

@@ -72,7 +72,6 @@ class Messaging:
             queue=topology.queue(service),
             processor=self.processor,
             probe=self._probe,
-            now=now,
         )
         self.replayer = Replayer(self.processor, transaction)
         self.gauges = BacklogGauges(transaction)

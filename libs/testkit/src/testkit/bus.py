@@ -116,7 +116,6 @@ class Bench:
             queue=self.topology.queue("fraud"),
             processor=processor or self.processor(),
             probe=self.ping,
-            now=now,
         )
 
     async def ping(self) -> None:

@@ -63,7 +63,6 @@ async def answers(broker_url: str, broker_namespace: str, keyring: KeyRing) -> A
         queue=Topology(broker_namespace).queue("transaction"),
         processor=heard,  # type: ignore[arg-type]
         probe=_always_well,
-        now=lambda: datetime.now(UTC),
     )
     running = asyncio.create_task(consumer.run())
     yield heard
