@@ -100,8 +100,9 @@ class WebhookSender:
     async def send(self, url: str, *, headers: Mapping[str, str], body: bytes) -> tuple[Answer, int]:
         """The receiver's answer, or why there was none, and how many milliseconds it took."""
         began = self._monotonic()
+        deadline = asyncio.timeout(self._limits.total_s)
         try:
-            async with asyncio.timeout(self._limits.total_s):
+            async with deadline:
                 answer = await self._post(url, headers, body)
         except TargetRefused as refusal:
             code = refusal.code
@@ -111,7 +112,12 @@ class WebhookSender:
         except (TimeoutError, httpcore2.TimeoutException):
             answer = Answer(status_code=None, error=AttemptError.TIMEOUT)
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as failure:
-            answer = _describe(failure)
+            # Cut off by the deadline in mid-read, the library may tell of the connection it lost by that.
+            answer = (
+                Answer(status_code=None, error=AttemptError.TIMEOUT)
+                if deadline.expired()
+                else _describe(failure)
+            )
         return answer, max(0, round((self._monotonic() - began) * 1_000))
 
     async def close(self) -> None:
