@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from florin.errors import StackError
+from florin.importing import CHUNK, IN_FLIGHT, PATIENCE_S
 from florin.stack import stack_here
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from florin.importing.runs import Summary
 
 CANNOT_RUN = 2
-CHUNK = 500
-IN_FLIGHT = 4
-PATIENCE_S = 300.0
 
 File = Annotated[Path, typer.Argument(help="A CSV file in UTF-8 with a header line.", show_default=False)]
 RejectsOption = Annotated[

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from florin.stack import stack_here
+from florin.verification import SETTLE_S
 
 if TYPE_CHECKING:
     # Loaded where they are used: not for the commands that only start or stop services.
     from florin.verification.checks import Check
     from florin.verification.report import Report
 
-SETTLE_S = 10.0
 STYLES = {"ok": "green", "failed": "bold red", "not checkable": "yellow"}
 
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from florin.errors import StackError
+from florin.importing import CHUNK, IN_FLIGHT, PATIENCE_S
 from florin.importing.lines import Fault, Line, read_lines
 from florin.importing.orders import Item
 from florin.importing.progress import Watcher
 from florin.importing.rejects import Rejects
-from florin.importing.sending import PATIENCE_S, Answer
-
-CHUNK = 500
-IN_FLIGHT = 4
+from florin.importing.sending import Answer
 
 Read = Callable[[Line], Item | Fault]
 Told = Callable[[Sequence[Item], Answer], None]

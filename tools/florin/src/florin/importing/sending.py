@@ -16,8 +16,8 @@ import httpx2
 import orjson
 
 from florin.errors import StackError
+from florin.importing import PATIENCE_S
 
-PATIENCE_S = 300.0
 _LONGEST_PAUSE_S = 3.0
 _FIRST_PAUSE_S = 0.1
 _RETRIED = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})

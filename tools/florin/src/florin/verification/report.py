@@ -16,7 +16,7 @@ from florin.credentials import Credentials
 from florin.environment import Surroundings
 from florin.provision import AUDITOR, connect
 from florin.services import SERVICES
-from florin.verification import agreement, append_only, hashes, ledger, lifecycle, metadata, quiet
+from florin.verification import SETTLE_S, agreement, append_only, hashes, ledger, lifecycle, metadata, quiet
 from florin.verification.checks import INVARIANTS, Audit, Check, Finding, Snapshot
 
 CHECKS: tuple[Check, ...] = tuple(
@@ -35,7 +35,6 @@ CHECKS: tuple[Check, ...] = tuple(
         key=lambda check: check.invariant,
     )
 )
-SETTLE_S = 10.0
 _LOOK_EVERY_S = 0.2
 _UNSENT = " UNION ALL ".join(
     f"SELECT EXISTS (SELECT FROM {schema}.outbox WHERE sent_at IS NULL) AS waiting"  # noqa: S608
