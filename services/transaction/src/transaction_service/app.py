@@ -71,6 +71,7 @@ def build(role: Role) -> Process:
     settings = TransactionSettings.read()
     foundation = Foundation(settings)
     parts = make_parts(foundation.database, foundation.clock, limits=settings.limits())
+    foundation.after_commit.append(parts.finality.nudge)
     return foundation.process(
         role,
         handlers=handlers(foundation.clock),

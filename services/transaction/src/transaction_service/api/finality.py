@@ -1,6 +1,7 @@
 """Waiting for a payment's end, for callers that ask to (`Prefer: wait`, RFC 7240).
 
-The end may be recorded by any process, so it is looked for in the database: one query for all who wait.
+The end may be recorded by any process, so it is looked for in the database: one query for all who wait, right
+after each commit of this process and a few times a second for what others commit.
 """
 
 import asyncio
@@ -9,12 +10,14 @@ from collections import defaultdict
 from uuid import UUID
 
 import structlog
+from messaging.waiting import wait_for_event
 from service_kit.database import Database, is_outage
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.persistence.search import final_among
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?=$|[,;\s])", re.IGNORECASE)
-_POLL_INTERVAL_S = 0.01
+_POLL_INTERVAL_S = 0.05
 _MAX_IDS = 10_000
 
 _log = structlog.get_logger(__name__)
@@ -34,6 +37,7 @@ class FinalityWatch:
         self._database = database
         self._waiting: dict[UUID, set[asyncio.Future[None]]] = defaultdict(set)
         self._anyone = asyncio.Event()
+        self._committed = asyncio.Event()
         self._stopped = False
 
     async def wait(self, payment_id: UUID, *, timeout_s: float) -> bool:
@@ -52,10 +56,16 @@ class FinalityWatch:
             self._forget(payment_id, future)
         return not self._stopped
 
+    def nudge(self, _connection: AsyncConnection) -> None:
+        """Say that this process has committed something: it may be the end that somebody waits for."""
+        if self._waiting:
+            self._committed.set()
+
     def stop(self) -> None:
         """Let every waiter go with what is known."""
         self._stopped = True
         self._anyone.set()
+        self._committed.set()
         for futures in self._waiting.values():
             for future in futures:
                 if not future.done():
@@ -68,16 +78,17 @@ class FinalityWatch:
             if not self._waiting:
                 self._anyone.clear()
                 continue
+            self._committed.clear()
             try:
                 await self._look()
             except Exception as error:
                 if not is_outage(error):
                     raise
                 _log.debug("finality_watch_waits", error=type(error).__name__)
-            await asyncio.sleep(_POLL_INTERVAL_S)
+            await wait_for_event(self._committed, _POLL_INTERVAL_S)
 
     async def _look(self) -> None:
-        async with self._database.transaction() as connection:
+        async with self._database.snapshot() as connection:
             final = await final_among(connection, list(self._waiting)[:_MAX_IDS])
         for payment_id in final:
             for future in self._waiting.get(payment_id, ()):

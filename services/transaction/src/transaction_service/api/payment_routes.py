@@ -35,7 +35,7 @@ from transaction_service.domain.lifecycle import Status
 from transaction_service.operations.accept_batch import AcceptBatch, accept_batch
 from transaction_service.operations.accept_payments import KeyReused, Outcome, PaymentRequest
 from transaction_service.operations.reverse_payment import ReversePayment, UnknownPayment, reverse_payment
-from transaction_service.persistence.search import PaymentFilter, PaymentHistory, find, history
+from transaction_service.persistence.search import PaymentFilter, PaymentHistory, find, history, load_view
 
 Writer = Annotated[Client, Depends(requires("payments:write"))]
 Reader = Annotated[Client, Depends(requires("payments:read"))]
@@ -180,7 +180,9 @@ async def _answer(
         response.headers[REPLAYED_HEADER] = "true"
     if not await _wait(parts, payment.id, response, prefer):
         return PaymentOut.of(payment)
-    view = (await _history(parts, payment.id, client_id=payment.order.client_id)).view
+    async with parts.database.snapshot() as connection:
+        view = await load_view(connection, payment.id, client_id=payment.order.client_id)
+    assert view is not None, "an accepted payment cannot be gone"
     response.status_code = 200
     return PaymentOut.of(payment, status=view.status, reason=view.reason)
 

@@ -81,10 +81,16 @@ _CONDITIONS = {
 }
 
 
+async def load_view(connection: AsyncConnection, payment_id: UUID, *, client_id: str) -> PaymentView | None:
+    """Return a client's payment and where it stands, or None."""
+    row = (await connection.execute(_ONE, {"id": payment_id, "client_id": client_id})).one_or_none()
+    return None if row is None else _view(row)
+
+
 async def history(connection: AsyncConnection, payment_id: UUID, *, client_id: str) -> PaymentHistory | None:
     """Return a client's payment with its life, or None. Read in one snapshot by the caller's transaction."""
-    row = (await connection.execute(_ONE, {"id": payment_id, "client_id": client_id})).one_or_none()
-    if row is None:
+    view = await load_view(connection, payment_id, client_id=client_id)
+    if view is None:
         return None
     events = [
         LifecycleEvent(
@@ -93,7 +99,7 @@ async def history(connection: AsyncConnection, payment_id: UUID, *, client_id: s
         for e in await connection.execute(_EVENTS, {"id": payment_id})
     ]
     reversals = list((await connection.execute(_REVERSALS, {"id": payment_id})).scalars())
-    return PaymentHistory(_view(row), events, reversals)
+    return PaymentHistory(view, events, reversals)
 
 
 async def find(
