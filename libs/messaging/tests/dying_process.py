@@ -14,7 +14,7 @@ from messaging.publisher import Publisher, Receipt
 from messaging.signing import KeyRing
 from messaging.topology import Topology
 from service_kit.database import Database
-from testkit.bus import Bench, apply_effects, now
+from testkit.bus import Bench, apply_effects, now, payment_initiated
 
 
 class DyingPublisher(Publisher):
@@ -48,7 +48,13 @@ async def main(part: str) -> None:
         ring=KeyRing.load(Path(os.environ["KEYRING"])),
         keyring_path=Path(os.environ["KEYRING"]),
     )
-    if part == "relay":
+    if part == "handed":
+        publisher = DyingPublisher(bench.broker_url, bench.topology, name="dying relay")
+        relay = bench.relay(publisher)
+        bench.database = Database(os.environ["DATABASE_URL"], after_commit=relay.nudge_if_written)
+        await bench.add([payment_initiated() for _ in range(100)])
+        await relay.run()
+    elif part == "relay":
         publisher = DyingPublisher(bench.broker_url, bench.topology, name="dying relay")
         await bench.relay(publisher).run()
     else:

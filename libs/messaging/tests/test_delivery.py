@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,11 @@ import asyncpg
 import pytest
 from messaging import broker, outbox
 from messaging.event import Event
+from messaging.frame import Frame
+from messaging.publisher import Publisher, Receipt
+from messaging.relay import Relay
 from messaging.topology import depths
+from service_kit.database import Database
 from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit.bus import Bench, apply_effects, now, payment_initiated, running
 from testkit.waiting import eventually
@@ -82,10 +86,13 @@ async def test_an_event_sent_twice_takes_effect_once(bench: Bench) -> None:
     assert await effects(bench) == 51
 
 
-async def test_a_relay_that_dies_between_publish_and_mark_doubles_nothing(bench: Bench) -> None:
-    """The next relay sends the same events again, and they are recognised."""
-    await bench.add([payment_initiated() for _ in range(100)])
-    run_dying(bench, "relay")
+@pytest.mark.parametrize("part", ["relay", "handed"])
+async def test_a_relay_that_dies_between_publish_and_mark_doubles_nothing(bench: Bench, part: str) -> None:
+    """The next relay sends the same events again, and they are recognised: whether the dead one had claimed
+    them from the outbox or been handed them in memory."""
+    if part == "relay":
+        await bench.add([payment_initiated() for _ in range(100)])
+    run_dying(bench, part)
     assert await bench.scalar("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == 100
     async with running(bench.relay(), bench.consumer()):
         await eventually(lambda: nothing_unsent(bench))
@@ -216,3 +223,83 @@ async def test_a_relay_prunes_in_its_turn(bench: Bench) -> None:
 async def is_empty(bench: Bench) -> bool:
     """Whether the outbox has no row left."""
     return bool(await bench.scalar("SELECT count(*) = 0 FROM outbox"))
+
+
+@pytest.fixture
+async def handing(bench: Bench) -> AsyncIterator[tuple[Relay, Database]]:
+    """A relay that may send only what it is handed, and the database whose commits are handed to it."""
+    relay = bench.relay(owned=timedelta(hours=1))
+    database = Database(bench.url, after_commit=relay.nudge_if_written)
+    yield relay, database
+    await database.close()
+
+
+async def test_what_is_committed_is_handed_over_and_sent_in_order(
+    bench: Bench, handing: tuple[Relay, Database]
+) -> None:
+    """Without a claim: the rows are too young for one."""
+    relay, database = handing
+    events = [payment_initiated() for _ in range(300)]
+    seen: list[str] = []
+
+    async def note(connection: AsyncConnection, batch: Sequence[Event[Any]]) -> None:
+        await apply_effects(connection, batch)
+        seen.extend(event.subject for event in batch)
+
+    async with running(relay, bench.consumer(bench.processor(note))):
+        for event in events:
+            async with database.transaction() as connection:
+                await outbox.add(connection, [event])
+        await eventually(lambda: nothing_unsent(bench))
+        await eventually(lambda: at_count(bench, 300))
+    assert seen == [event.subject for event in events]
+
+
+async def test_what_is_rolled_back_is_not_handed_over(bench: Bench, handing: tuple[Relay, Database]) -> None:
+    """Not even by the next commit on the same connection."""
+    relay, _ = handing
+    database = Database(bench.url, after_commit=relay.nudge_if_written, pool_size=1)
+    lost, kept = payment_initiated(), payment_initiated()
+    async with running(relay, bench.consumer()):
+        with pytest.raises(ZeroDivisionError):
+            await _add_and_fail_on(database, lost)
+        async with database.transaction() as connection:
+            await outbox.add(connection, [kept])
+        await eventually(lambda: has_effect(bench, kept))
+    assert await effects(bench) == 1
+    await database.close()
+
+
+async def _add_and_fail_on(database: Database, event: Event[Any]) -> None:
+    async with database.transaction() as connection:
+        await outbox.add(connection, [event])
+        raise ZeroDivisionError
+
+
+async def test_what_was_handed_over_but_not_confirmed_is_claimed_later(bench: Bench) -> None:
+    """The broker's queue is gone for a moment: nothing is marked, and all of it is sent in the end."""
+    refusing = RefusingPublisher(bench.broker_url, bench.topology, name="test relay")
+    relay = bench.relay(refusing)
+    database = Database(bench.url, after_commit=relay.nudge_if_written)
+    async with running(relay, bench.consumer()):
+        async with database.transaction() as connection:
+            await outbox.add(connection, [payment_initiated() for _ in range(50)])
+        await eventually(lambda: refusing.refused)
+        assert await effects(bench) == 0
+        refusing.away = False
+        await eventually(lambda: at_count(bench, 50), timeout_s=20)
+    await database.close()
+
+
+class RefusingPublisher(Publisher):
+    """Has no answer from its broker until told that it is back."""
+
+    away = True
+    refused = 0
+
+    async def publish(self, frame: Frame) -> Receipt:
+        """Publish, unless the broker is away."""
+        if self.away:
+            self.refused += 1
+            return Receipt.UNKNOWN
+        return await super().publish(frame)

@@ -1,7 +1,7 @@
 """The transactional outbox: an event is written in the same commit as the change that it tells of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contracts.messages import Payload
@@ -10,20 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from messaging.event import Event, encode
 
-# Set on a connection that has written to the outbox, so that the commit's owner knows to nudge the relay.
-WRITTEN = "florin.outbox_written"
+# Where a connection keeps the rows that its transaction has written, for the relay to be handed after commit.
+# Whoever begins a transaction must first forget what an earlier one may have left there (`forget`).
+_WRITTEN = "florin.outbox_written"
 
 _ADD = text(
     """
     INSERT INTO outbox (event_id, type, subject, body)
     SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:subjects AS text[]),
                          CAST(:bodies AS text[]))
+    RETURNING position, event_id
     """
 )
 _CLAIM = text(
     """
     SELECT position, type, body FROM outbox
-    WHERE sent_at IS NULL AND available_at <= now()
+    WHERE sent_at IS NULL AND available_at <= now() - CAST(:min_age AS interval)
     ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED
     """
 )
@@ -72,19 +74,37 @@ async def add(connection: AsyncConnection, events: Sequence[Event[Payload]]) -> 
     """Write events in the caller's transaction; the relay sends them once that has committed."""
     if not events:
         return
+    encoded = {event.id: OutboxRow(0, event.type, encode(event).decode()) for event in events}
     parameters = {
-        "ids": [event.id for event in events],
+        "ids": list(encoded),
         "types": [event.type for event in events],
         "subjects": [event.subject for event in events],
-        "bodies": [encode(event).decode() for event in events],
+        "bodies": [row.body for row in encoded.values()],
     }
-    await connection.execute(_ADD, parameters)
-    connection.info[WRITTEN] = True
+    added = await connection.execute(_ADD, parameters)
+    rows = [replace(encoded[event_id], position=position) for position, event_id in added]
+    connection.info.setdefault(_WRITTEN, []).extend(rows)
 
 
-async def claim(connection: AsyncConnection, *, limit: int) -> list[OutboxRow]:
-    """Take up to `limit` unsent rows that no other relay holds, oldest first, until the transaction ends."""
-    rows = await connection.execute(_CLAIM, {"limit": limit})
+def forget(connection: AsyncConnection) -> None:
+    """Drop what a transaction that was rolled back has left on its connection."""
+    connection.info.pop(_WRITTEN, None)
+
+
+def take_written(connection: AsyncConnection) -> list[OutboxRow]:
+    """Return, once, the rows that the transaction just committed on `connection` has written, in order."""
+    rows: list[OutboxRow] = connection.info.pop(_WRITTEN, [])
+    return rows
+
+
+async def claim(
+    connection: AsyncConnection, *, limit: int, min_age: timedelta = timedelta(0)
+) -> list[OutboxRow]:
+    """Take up to `limit` unsent rows that no other relay holds, oldest first, until the transaction ends.
+
+    Rows younger than `min_age` are left to the process that wrote them.
+    """
+    rows = await connection.execute(_CLAIM, {"limit": limit, "min_age": min_age})
     return [OutboxRow(row.position, row.type, row.body) for row in rows]
 
 

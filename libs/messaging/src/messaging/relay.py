@@ -1,12 +1,12 @@
 """The relay carries committed events from the outbox to the broker, and marks only what was confirmed.
 
-It is nudged in-process after each commit that wrote events, and looks by itself now and then for what a
-dead process left behind. Any number of relays may work on one outbox.
+What its own process commits it is handed at once, in memory, and sends without asking the database. What
+nobody has sent after a while, because a process died or the broker was away, any relay claims and sends.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
@@ -25,6 +25,10 @@ Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 _CLAIM_LIMIT = 1000
 _POLL_INTERVAL_S = 1.0
+# Rows younger than this belong to the process that wrote them, which is most likely sending them right now.
+_OWNED = timedelta(seconds=2)
+# What cannot be sent as fast as it is written is left in the outbox, and claimed from there.
+_MAX_FRESH = 20_000
 _PRUNE_INTERVAL = timedelta(minutes=10)
 
 _log = structlog.get_logger(__name__)
@@ -42,23 +46,25 @@ class Relay:
         ring: KeyRing,
         now: Callable[[], datetime],
         retention: timedelta = timedelta(days=7),
+        owned: timedelta = _OWNED,
     ) -> None:
         self._key: Key = ring.signing_key(service)
         self._publisher = publisher
         self._transaction = transaction
         self._now = now
         self._retention = retention
+        self._owned = owned
+        self._fresh: deque[OutboxRow] = deque()
+        self._next_poll_s = 0.0
         self._nudged = asyncio.Event()
         self._stopped = asyncio.Event()
         self.next_prune = now() + _PRUNE_INTERVAL
 
-    def nudge(self) -> None:
-        """Say that something new may wait in the outbox."""
-        self._nudged.set()
-
     def nudge_if_written(self, connection: AsyncConnection) -> None:
-        """Nudge if the transaction just committed on `connection` wrote to the outbox."""
-        if connection.info.pop(outbox.WRITTEN, False):
+        """Take over what the transaction just committed on `connection` has written to the outbox."""
+        rows = outbox.take_written(connection)
+        if rows and len(self._fresh) < _MAX_FRESH:
+            self._fresh.extend(rows)
             self._nudged.set()
 
     def stop(self) -> None:
@@ -73,16 +79,17 @@ class Relay:
             while True:
                 self._nudged.clear()
                 try:
-                    more = await self.relay_once() == _CLAIM_LIMIT
-                    await self._prune_if_due()
+                    more = await self._turn()
                     failures = 0
                 except Exception as error:
                     if not isinstance(error, BrokerUnavailable) and not is_infrastructure(error):
                         raise
                     failures += 1
+                    # Safe in the outbox, from where they are claimed once the outage is over.
+                    self._fresh.clear()
                     _log.warning("relay_waits", failures=failures, error=type(error).__name__)
                     if self._stopped.is_set():
-                        return  # the rows are safe in the outbox; the next process sends them
+                        return
                     await wait_for_event(self._stopped, back_off_s(failures))
                     continue
                 if more:
@@ -93,29 +100,67 @@ class Relay:
         finally:
             await self._publisher.close()
 
-    async def relay_once(self) -> int:
-        """Send one claim of rows; return how many were claimed. Raises `BrokerUnavailable`."""
+    async def _turn(self) -> bool:
+        """Send what was handed over, and now and then what was left; True if there is more to do at once."""
+        stopping = self._stopped.is_set()
+        now_s = asyncio.get_running_loop().time()
+        if self._fresh:
+            await self._send_fresh()
+            # A stream of fresh rows must not keep old ones waiting.
+            if now_s < self._next_poll_s:
+                return True
+        elif now_s < self._next_poll_s and not stopping:
+            return False
+        claimed = await self.relay_once(min_age=timedelta(0) if stopping else self._owned)
+        await self._prune_if_due()
+        if claimed < _CLAIM_LIMIT:
+            self._next_poll_s = now_s + _POLL_INTERVAL_S
+        return bool(self._fresh) or claimed == _CLAIM_LIMIT
+
+    async def _send_fresh(self) -> None:
+        """Send rows that this process has just committed, and mark them. Raises `BrokerUnavailable`."""
+        rows = [self._fresh.popleft() for _ in range(min(len(self._fresh), _CLAIM_LIMIT))]
+        await self._publisher.open()
+        receipts = await self._publish(rows)
+        async with self._transaction() as connection:
+            await self._mark(connection, receipts)
+        await self._complain(receipts)
+
+    async def relay_once(self, *, min_age: timedelta = timedelta(0)) -> int:
+        """Claim rows and send them; return how many were claimed. Raises `BrokerUnavailable`."""
         # First the channel: rows must not be held locked while the broker is away.
         await self._publisher.open()
         async with self._transaction() as connection:
-            rows = await outbox.claim(connection, limit=_CLAIM_LIMIT)
+            rows = await outbox.claim(connection, limit=_CLAIM_LIMIT, min_age=min_age)
             if not rows:
                 return 0
-            framed = self._frames(rows)
-            receipts = await asyncio.gather(*(self._publisher.publish(frame) for frame, _ in framed))
-            by_receipt: dict[Receipt, list[int]] = defaultdict(list)
-            for (frame, members), receipt in zip(framed, receipts, strict=True):
-                by_receipt[receipt].extend(row.position for row in members)
-                if receipt is Receipt.CONFIRMED:
-                    metrics.RELAY_SENT.labels(frame.routing_key).inc(len(members))
-            await outbox.mark_sent(connection, by_receipt[Receipt.CONFIRMED])
-            await outbox.postpone(connection, by_receipt[Receipt.REFUSED])
-        if by_receipt[Receipt.REFUSED]:
-            _log.error("frames_refused_by_broker", events=len(by_receipt[Receipt.REFUSED]))
-        if by_receipt[Receipt.UNKNOWN]:
-            await self._publisher.close()
-            raise BrokerUnavailable(f"{len(by_receipt[Receipt.UNKNOWN])} events were not confirmed")
+            receipts = await self._publish(rows)
+            await self._mark(connection, receipts)
+        await self._complain(receipts)
         return len(rows)
+
+    async def _publish(self, rows: Sequence[OutboxRow]) -> dict[Receipt, list[int]]:
+        """Publish rows in frames, all at once; return the positions by what the broker said of them."""
+        framed = self._frames(rows)
+        receipts = await asyncio.gather(*(self._publisher.publish(frame) for frame, _ in framed))
+        by_receipt: dict[Receipt, list[int]] = {receipt: [] for receipt in Receipt}
+        for (frame, members), receipt in zip(framed, receipts, strict=True):
+            by_receipt[receipt].extend(row.position for row in members)
+            if receipt is Receipt.CONFIRMED:
+                metrics.RELAY_SENT.labels(frame.routing_key).inc(len(members))
+        return by_receipt
+
+    @staticmethod
+    async def _mark(connection: AsyncConnection, receipts: Mapping[Receipt, Sequence[int]]) -> None:
+        await outbox.mark_sent(connection, receipts[Receipt.CONFIRMED])
+        await outbox.postpone(connection, receipts[Receipt.REFUSED])
+
+    async def _complain(self, receipts: Mapping[Receipt, Sequence[int]]) -> None:
+        if receipts[Receipt.REFUSED]:
+            _log.error("frames_refused_by_broker", events=len(receipts[Receipt.REFUSED]))
+        if receipts[Receipt.UNKNOWN]:
+            await self._publisher.close()
+            raise BrokerUnavailable(f"{len(receipts[Receipt.UNKNOWN])} events were not confirmed")
 
     def _frames(self, rows: Sequence[OutboxRow]) -> list[tuple[Frame, list[OutboxRow]]]:
         """Group rows by routing key into frames of bounded size, keeping their order."""

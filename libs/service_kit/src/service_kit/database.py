@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy
+from messaging import outbox
 from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -72,6 +73,7 @@ class Database:
         Raises `DatabaseUnavailable` or `CommitOutcomeUnknown`; what the block raises passes unchanged.
         """
         async with self._connected(self.engine) as connection:
+            outbox.forget(connection)
             async with _rolled_back_on_error(connection):
                 yield connection
             await _commit(connection)

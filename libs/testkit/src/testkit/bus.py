@@ -89,8 +89,14 @@ class Bench:
     ring: KeyRing
     keyring_path: Path
 
-    def relay(self, publisher: Publisher | None = None, *, retention: timedelta = timedelta(days=7)) -> Relay:
-        """A relay of what `transaction` sends."""
+    def relay(
+        self,
+        publisher: Publisher | None = None,
+        *,
+        retention: timedelta = timedelta(days=7),
+        owned: timedelta = timedelta(0),
+    ) -> Relay:
+        """A relay of what `transaction` sends. It claims at once what others have committed."""
         return Relay(
             service="transaction",
             publisher=publisher or Publisher(self.broker_url, self.topology, name="test relay"),
@@ -98,6 +104,7 @@ class Bench:
             ring=self.ring,
             now=now,
             retention=retention,
+            owned=owned,
         )
 
     def processor(self, handler: Handler = apply_effects) -> Processor:
