@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.lifecycle import first_event
 from transaction_service.domain.payment import Payment, PaymentOrder, differing_fields
+from transaction_service.operations.facts import facts
 from transaction_service.persistence import payments
 
 
@@ -98,13 +99,7 @@ def _initiated(payment: Payment, traceparent: str | None, at: datetime) -> Event
     order = payment.order
     return new_event(
         PaymentInitiated(
-            payment_id=payment.id,
-            client_id=order.client_id,
-            kind=order.kind.value,
-            debtor=order.debtor,
-            creditor=order.creditor,
-            amount_minor=order.amount_minor,
-            currency=order.currency,
+            **facts(payment),
             reference=order.reference,
             created_at=payment.created_at,
         ),

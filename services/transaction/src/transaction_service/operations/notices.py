@@ -7,6 +7,7 @@ from messaging.event import Event, new_event
 
 from transaction_service.domain.lifecycle import LifecycleEvent
 from transaction_service.domain.payment import Payment
+from transaction_service.operations.facts import facts
 
 Notice = TypeVar("Notice", bound=PaymentNotice)
 
@@ -18,13 +19,7 @@ def notice(
     order = payment.order
     return new_event(
         message(
-            payment_id=payment.id,
-            client_id=order.client_id,
-            kind=order.kind.value,
-            debtor=order.debtor,
-            creditor=order.creditor,
-            amount_minor=order.amount_minor,
-            currency=order.currency,
+            **facts(payment),
             reference=order.reference,
             status=str(step.status),
             reason=step.reason,

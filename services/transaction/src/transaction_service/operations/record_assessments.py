@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.lifecycle import Standing, Status, move
 from transaction_service.domain.payment import Payment
+from transaction_service.operations.facts import facts
 from transaction_service.operations.notices import notice
 from transaction_service.operations.progress import Step, advance
 
@@ -74,13 +75,7 @@ def _posting_requested(
     order = payment.order
     return new_event(
         PostingRequested(
-            payment_id=payment.id,
-            client_id=order.client_id,
-            kind=order.kind.value,
-            debtor=order.debtor,
-            creditor=order.creditor,
-            amount_minor=order.amount_minor,
-            currency=order.currency,
+            **facts(payment),
             reverses=order.reverses,
         ),
         subject=str(payment.id),
