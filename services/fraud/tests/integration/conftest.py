@@ -203,3 +203,23 @@ def callers() -> Callers:
 def as_caller(fraud: Fraud, callers: Callers) -> Iterator[Callable[[str], Any]]:
     """`async with as_caller("bank") as http:` speaks to the API as that client."""
     return lambda name: callers.connected(fraud, name)  # type: ignore[return-value]
+
+
+@pytest.fixture
+async def held(fraud: Fraud, make_payment: Callable[..., Event[PaymentInitiated]]) -> Event[PaymentInitiated]:
+    """A payment of client `bank` that waits for a person."""
+    event = make_payment(amount_minor=1_000_000)
+    await fraud.deliver(event)
+    return event
+
+
+@pytest.fixture
+async def bank(as_caller: Callable[[str], Any]) -> AsyncIterator[httpx2.AsyncClient]:
+    async with as_caller("bank") as http:
+        yield http
+
+
+@pytest.fixture
+async def operator(as_caller: Callable[[str], Any]) -> AsyncIterator[httpx2.AsyncClient]:
+    async with as_caller("operator") as http:
+        yield http
