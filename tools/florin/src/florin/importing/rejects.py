@@ -24,7 +24,9 @@ class Rejects:
 
     def __enter__(self) -> Self:
         try:
-            self.path.unlink(missing_ok=True)
+            # Asked for first: a file beside data on a read-only file system need not be written at all.
+            if self.path.exists():
+                self.path.unlink()
         except OSError as error:
             raise StackError(f"{self.path} cannot be written: {error.strerror}") from error
         return self
