@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     page
-    for pattern in ("*.md", "docs/**/*.md", "libs/*/README.md", "services/*/README.md")
+    for pattern in ("*.md", "docs/**/*.md", "libs/*/README.md", "services/*/README.md", "tools/*/README.md")
     for page in ROOT.glob(pattern)
 )
 # Runbooks are written for these already.
