@@ -1,5 +1,6 @@
 """The four real services for journeys and faults: on shared backing services, or on ones of their own."""
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 import httpx2
 from florin.clients import api_client
 from florin.credentials import Credentials, load_or_make, write_private
-from florin.environment import Surroundings
+from florin.environment import Detour, Surroundings
 from florin.ports import Ports, reserved_base
 from florin.running import Services
 from florin.services import SERVICES
@@ -18,6 +19,8 @@ from florin.stack import Stack
 from testkit import namespaces
 from testkit.backing import Backing
 from testkit.databases import Databases, ServiceDatabase
+from testkit.proxy import Proxy
+from testkit.wire import AmqpWire, PostgresWire
 
 
 @dataclass
@@ -94,6 +97,43 @@ def own_stack(backing: Backing, *, settings: Mapping[str, str] | None = None) ->
             yield stack
         finally:
             stack.down(wipe=True)
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """The fault proxies of one service: what it believes to be its Postgres and its RabbitMQ."""
+
+    postgres: Proxy
+    rabbitmq: Proxy
+
+
+@contextlib.asynccontextmanager
+async def proxied_stack(
+    backing: Backing, *, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[Stack, Mapping[str, Proxies]]]:
+    """A whole stack of its own, with a fault proxy between each service and each of its two servers."""
+    with reserved_base() as base:
+        ports = Ports(base)
+        proxies = {
+            service: Proxies(Proxy(PostgresWire, ports.postgres), Proxy(AmqpWire, ports.amqp))
+            for service in SERVICES
+        }
+        async with contextlib.AsyncExitStack() as closing:
+            for one in proxies.values():
+                for proxy in (one.postgres, one.rabbitmq):
+                    closing.push_async_callback(proxy.close)
+                    await proxy.open()
+            stack = Stack(
+                run_dir=fresh_run_dir(backing, Credentials.make()),
+                ports=ports,
+                given={},
+                settings=dict(settings or {}),
+                detours={name: Detour(one.postgres.port, one.rabbitmq.port) for name, one in proxies.items()},
+            )
+            # In a thread: the services come up through the proxies, which need this one's event loop.
+            closing.push_async_callback(asyncio.to_thread, stack.down, wipe=True)
+            await asyncio.to_thread(stack.up)
+            yield stack, proxies
 
 
 @contextlib.asynccontextmanager

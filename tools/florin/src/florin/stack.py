@@ -18,7 +18,7 @@ from florin.backing import choosing
 from florin.backing.kind import BackingService, Given
 from florin.blocking import run_blocking
 from florin.credentials import Credentials, load_or_make
-from florin.environment import NAMESPACE, Surroundings
+from florin.environment import NAMESPACE, Detour, Surroundings
 from florin.errors import StackError
 from florin.ports import DEFAULT_BASE, Ports, require_free
 from florin.running import Services
@@ -57,14 +57,17 @@ class Stack:
         services: Sequence[str] = SERVICES,
         given: Mapping[str, str] = os.environ,
         settings: Mapping[str, str] | None = None,
+        detours: Mapping[str, Detour] | None = None,
     ) -> None:
-        """`given` may name servers to use by URL; `settings` are more variables for the services."""
+        """`given` may name servers to use by URL; `settings` are more variables for the services; `detours`
+        lead a service to its servers by other ports."""
         self.run_dir = run_dir.resolve()
         self.ports = ports
         self._say = say
         self._names = services
         self._given = given
         self._settings = settings or {}
+        self._detours = detours or {}
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -88,6 +91,7 @@ class Stack:
             redis_url=self.backing["redis"].url,
             namespace=self._given.get("FLORIN_BROKER_NAMESPACE", NAMESPACE),
             extra=self._settings,
+            detours=self._detours,
         )
 
     @cached_property

@@ -1,0 +1,45 @@
+"""What a fault is, and the list of all of them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .arena import Arena
+
+Fire = Callable[["Arena"], Awaitable[None]]
+
+TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. `short`: also part of `make test`; `timeout_s` bounds its firing."""
+
+    name: str
+    family: str
+    what: str
+    fire: Fire
+    short: bool
+    timeout_s: float
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(*, short: bool = False, timeout_s: float = TIMEOUT_S) -> Callable[[Fire], Fire]:
+    """Register `async def fire(arena)` under its own name; its docstring's first line says what happens.
+
+    The function makes its moment happen, calls `arena.fired()` once it has *seen* it happen (never before),
+    and mends what it broke. What the system must do afterwards is the arena's business.
+    """
+
+    def register(fire: Fire) -> Fire:
+        name = fire.__name__.replace("_", "-")
+        assert name not in FAULTS, f"two faults are named {name}"
+        assert fire.__doc__, f"{name} does not say what it is"
+        what = " ".join(fire.__doc__.split("\n\n")[0].split())
+        FAULTS[name] = Fault(name, fire.__module__.rpartition(".")[2], what, fire, short, timeout_s)
+        return fire
+
+    return register
