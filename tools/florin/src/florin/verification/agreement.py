@@ -151,11 +151,32 @@ AGREED: tuple[Check, ...] = (
             JOIN transaction.payment_states s ON s.payment_id = p.id AND s.status <> 'PENDING'
             LEFT JOIN fraud.decisions d ON d.payment_id = p.id
             WHERE d.payment_id IS NULL
-               OR (d.client_id, d.kind, d.debtor, d.creditor, d.amount_minor, d.currency)
-                  <> (p.client_id, p.kind, p.debtor, p.creditor, p.amount_minor, p.currency)
+               OR (d.client_id, d.kind, d.debtor, d.creditor, d.amount_minor, d.currency, d.created_at)
+                  <> (p.client_id, p.kind, p.debtor, p.creditor, p.amount_minor, p.currency, p.created_at)
+               OR d.reference IS DISTINCT FROM p.reference
                OR (s.reason = 'screening_declined' AND d.decision <> 'decline')
                OR (s.reason = 'review_declined' AND d.decision <> 'review')
             ORDER BY p.id LIMIT 1
+        """,
+    ),
+    query(
+        6,
+        "what was screened is a payment, and was held for review if screening said so and only then",
+        count="SELECT count(*) FROM fraud.decisions",
+        offender="""
+            SELECT CASE WHEN e.payment_id IS NOT NULL
+                THEN format('payment %s was held for review, and screening said %s', e.payment_id,
+                            coalesce(d.decision, 'nothing'))
+                ELSE format('payment %s was screened (%s) and %s', d.payment_id, d.decision,
+                            CASE WHEN s.payment_id IS NULL THEN 'is unknown'
+                                 ELSE 'was never held for review' END) END
+            FROM fraud.decisions d
+            FULL JOIN (SELECT payment_id FROM transaction.payment_events WHERE status = 'REVIEW') e
+                ON e.payment_id = d.payment_id
+            LEFT JOIN transaction.payment_states s ON s.payment_id = d.payment_id
+            WHERE CASE WHEN e.payment_id IS NOT NULL THEN d.decision IS DISTINCT FROM 'review'
+                       ELSE s.payment_id IS NULL OR (d.decision = 'review' AND s.status <> 'PENDING') END
+            ORDER BY coalesce(e.payment_id, d.payment_id) LIMIT 1
         """,
     ),
     query(

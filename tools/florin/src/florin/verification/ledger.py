@@ -50,6 +50,7 @@ CHECKS: tuple[Check, ...] = (
             LEFT JOIN account.postings p ON p.id = e.posting_id
             LEFT JOIN account.accounts a ON a.id = e.account_id
             WHERE p.id IS NULL OR a.id IS NULL OR a.currency <> e.currency OR a.client_id <> p.client_id
+               OR e.posted_at <> p.posted_at
             ORDER BY e.account_id, e.entry_number LIMIT 1
         """,
     ),
@@ -87,6 +88,22 @@ CHECKS: tuple[Check, ...] = (
     ),
     query(
         2,
+        "postings between two accounts stand in one order in both",
+        count=_POSTINGS,
+        offender="""
+            SELECT format('posting %s: accounts %s and %s do not have it and the one before in one order',
+                          posting_id, one, other)
+            FROM (SELECT e.posting_id, e.account_id AS one, f.account_id AS other,
+                         e.entry_number AS number, f.entry_number AS number_there,
+                         lag(f.entry_number) OVER (PARTITION BY e.account_id, f.account_id
+                                                   ORDER BY e.entry_number, f.entry_number) AS before_there
+                  FROM account.entries e
+                  JOIN account.entries f ON f.posting_id = e.posting_id AND f.account_id > e.account_id) p
+            WHERE number_there < before_there ORDER BY one, number LIMIT 1
+        """,
+    ),
+    query(
+        2,
         "no account stands beyond its overdraft",
         count=_ACCOUNTS,
         offender="""
@@ -120,6 +137,34 @@ CHECKS: tuple[Check, ...] = (
                        ORDER BY account_id, id DESC) s ON s.account_id = a.id
             WHERE a.state IS DISTINCT FROM s.state OR (a.state = 'CLOSED' AND a.posted_minor <> 0)
             ORDER BY a.id LIMIT 1
+        """,
+    ),
+    query(
+        6,
+        "money was paid in because it was asked for, once, and opened with once",
+        count="SELECT count(*) FROM account.postings WHERE payment_id IS NULL",
+        offender="""
+            SELECT fault FROM (
+                SELECT p.id::text AS id, format('posting %s is a deposit nobody asked for', p.id) AS fault
+                FROM account.postings p
+                LEFT JOIN (SELECT client_id, answer->>'posting_id' AS posting_id
+                           FROM account.idempotency_keys WHERE operation = 'deposit') k
+                    ON k.client_id = p.client_id AND k.posting_id = p.id::text
+                WHERE p.kind = 'deposit' AND k.posting_id IS NULL
+                UNION ALL
+                SELECT k.posting_id,
+                       format('posting %s was answered as a deposit and is not there', k.posting_id)
+                FROM (SELECT answer->>'posting_id' AS posting_id FROM account.idempotency_keys
+                      WHERE operation = 'deposit') k
+                LEFT JOIN account.postings p ON p.kind = 'deposit' AND p.id::text = k.posting_id
+                WHERE p.id IS NULL
+                UNION ALL
+                SELECT p.id::text, format('posting %s opens account %s, which was open', p.id, a.reference)
+                FROM account.postings p
+                JOIN account.entries e ON e.posting_id = p.id
+                JOIN account.accounts a ON a.id = e.account_id AND a.kind = 'customer'
+                WHERE p.kind = 'opening_balance' AND e.entry_number <> 1
+            ) found ORDER BY id LIMIT 1
         """,
     ),
 )
