@@ -1,8 +1,8 @@
 """Every family of faults: importing this module fills the registry."""
 
-from . import processes
+from . import messages, processes
 from .registry import FAULTS, Fault
 
-FAMILIES = (processes,)
+FAMILIES = (processes, messages)
 
 __all__ = ["FAMILIES", "FAULTS", "Fault"]
