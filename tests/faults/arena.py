@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import httpx2
 from florin.backing import RabbitMQ
+from florin.ports import is_free
 from florin.provision import AUDITOR, connect, url_for
 from florin.services import SERVICES
 from florin.stack import Stack
@@ -31,13 +32,15 @@ ANSWER_S = 60.0
 
 @dataclass(frozen=True)
 class Pace:
-    """How long things are held: short in a run of minutes, a minute in a long one.
+    """How long things are held and how many are hit: little in a run of minutes, much in a long one.
 
-    `stopped_s` a process under SIGSTOP, a lock, a broker away; `moments` how often a moment is hit in a row.
+    `stopped_s`: a process under SIGSTOP, a lock, a broker away; `moments`: how often in a row a moment is
+    hit; `services`: of those that have a moment, how many are hit.
     """
 
     stopped_s: float = 6.0
     moments: int = 1
+    services: int = 4
 
 
 @dataclass
@@ -73,6 +76,14 @@ class Arena:
         """Something to be told in the report, which fails nothing."""
         self.notes.append(what)
 
+    def some(self, services: Sequence[str]) -> list[str]:
+        """As many of these services as the pace says, in random order."""
+        return self.chance.sample(services, min(len(services), self.pace.services))
+
+    async def hold(self) -> None:
+        """Lets the fault last, as long as the pace says."""
+        await asyncio.sleep(self.pace.stopped_s)
+
     # ---- processes -------------------------------------------------------------------------------------
 
     def pid(self, part: str) -> int:
@@ -89,6 +100,8 @@ class Arena:
     async def kill(self, part: str) -> None:
         """SIGKILL to a service, to `postgres` or to `rabbitmq`; returns when it is dead."""
         await asyncio.to_thread(self.stack.kill, part)
+        if part in SERVICES:
+            await self.gone(part)
 
     async def stop(self, part: str) -> None:
         """SIGTERM (to Postgres its fast shutdown); returns when it has ended."""
@@ -99,8 +112,26 @@ class Arena:
         await asyncio.to_thread(self.stack.start, part)
 
     async def gone(self, service: str) -> None:
-        """Returns when a service's process has ended."""
-        await eventually(lambda: not self.stack.services.running(service), timeout_s=MOMENT_S)
+        """Returns when a service's process has ended and its ports are free again."""
+        ports = self.stack.ports
+        # A killed process counts as ended before the last of its threads has let go of its sockets.
+        await eventually(
+            lambda: (
+                not self.stack.services.running(service)
+                and is_free(ports.api(service))
+                and is_free(ports.internal(service))
+            ),
+            timeout_s=MOMENT_S,
+        )
+
+    async def mend(self) -> None:
+        """Starts whatever does not run: after a fault that failed half-way."""
+        for part in ("postgres", "rabbitmq", *SERVICES):
+            await self.start(part)
+        for proxies in self.proxies.values():
+            for proxy in (proxies.postgres, proxies.rabbitmq):
+                proxy.delay_s, proxy.half_open = 0.0, False
+                proxy.triggers.clear()
 
     # ---- moments ---------------------------------------------------------------------------------------
 
@@ -201,8 +232,3 @@ class Arena:
             yield
         finally:
             await self.resume_load()
-
-
-def services_in_random_order(chance: random.Random) -> Sequence[str]:
-    """All four."""
-    return chance.sample(SERVICES, len(SERVICES))

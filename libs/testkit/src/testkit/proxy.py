@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from testkit.wire import AmqpWire, PostgresWire, Seen, Wire
 
@@ -98,6 +98,7 @@ class Proxy:
         self.delay_s = 0.0
         self.half_open = False
         self.swallowed = 0
+        self.delayed = 0
 
     async def open(self) -> None:
         """Listens from now on; `port` says where."""
@@ -194,12 +195,12 @@ class _Side(asyncio.Protocol):
         self._waiting: deque[tuple[float, bytes]] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # By its behaviour: uvloop's transports are no subclasses of asyncio's.
+        self.transport = cast(asyncio.Transport, transport)
         if self is self._link.client:
             self._link.opened_by_client()
         elif self._link.client.transport is None or self._link.client.transport.is_closing():
-            transport.abort()
+            self.transport.abort()
         else:
             self._link.client.flush()
 
@@ -243,6 +244,8 @@ class _Side(asyncio.Protocol):
             return
         loop = asyncio.get_running_loop()
         self._waiting.append((loop.time() + delay_s, data))
+        if delay_s:
+            self._link.proxy.delayed += len(data)
         loop.call_later(delay_s, self.flush)
 
     def flush(self) -> None:

@@ -89,7 +89,7 @@ class RabbitMQ:
         require_free(ports.amqp_management, "rabbitmq, management")
         require_free(ports.amqp_prometheus, "rabbitmq, metrics")
         self._configure()
-        environment = self._environment()
+        environment = self.environment()
         try:
             self._start_epmd(programs.epmd, environment)
             self.daemon.start([programs.server], env=environment, cwd=self._folder)
@@ -139,7 +139,8 @@ class RabbitMQ:
         target.chmod(0o600)
         target.write_text(configuration)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What the node's programs are told, its own and those that look after it (rabbitmqctl)."""
         folder = self._folder
         return {
             "PATH": rabbitmq_programs.search_path(),
