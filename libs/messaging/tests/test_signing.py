@@ -1,5 +1,7 @@
 """The signature and the frame, without a broker."""
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -84,3 +86,46 @@ def test_a_producer_without_an_active_key_cannot_sign() -> None:
     """It is told at the start and not at the first message."""
     with pytest.raises(KeyRingError, match="no active key"):
         KeyRing([RETIRED]).signing_key("transaction")
+
+
+def _write_ring(path: Path, *keys: Key) -> None:
+    """As an operator's tool would: in one step."""
+    entries = [
+        {
+            "id": k.id,
+            "producer": k.producer,
+            "secret": base64.b64encode(k.secret).decode(),
+            "active": k.active,
+        }
+        for k in keys
+    ]
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps({"keys": entries}))
+    draft.replace(path)
+
+
+def test_a_ring_follows_its_file(tmp_path: Path) -> None:
+    """A new key verifies and signs without a restart; one taken out does neither."""
+    path = tmp_path / "keyring.json"
+    _write_ring(path, KEY)
+    ring = KeyRing.load(path)
+    newer = Key("transaction-2", "transaction", bytes(range(1, 33)), active=True)
+    _write_ring(path, KEY, newer)
+    assert ring.find("transaction-2") == newer
+    assert ring.signing_key("transaction") == newer
+    _write_ring(path, newer)
+    assert ring.find("transaction-1") is None
+
+
+@pytest.mark.parametrize("content", ["", "no json", '{"keys": []}'])
+def test_a_file_that_cannot_be_used_leaves_the_ring_as_it_was(tmp_path: Path, content: str) -> None:
+    """A slip of the operator's must not stop payments; nor does a file that is away for a moment."""
+    path = tmp_path / "keyring.json"
+    _write_ring(path, KEY)
+    ring = KeyRing.load(path)
+    path.write_text(content)
+    assert ring.signing_key("transaction") == KEY
+    path.unlink()
+    assert ring.find("transaction-1") == KEY
+    _write_ring(path, RETIRED, KEY)
+    assert ring.find("transaction-0") == RETIRED

@@ -48,7 +48,10 @@ class Relay:
         retention: timedelta = timedelta(days=7),
         owned: timedelta = _OWNED,
     ) -> None:
-        self._key: Key = ring.signing_key(service)
+        # Asked once now, so that a ring without a key is told at the start and not at the first message.
+        ring.signing_key(service)
+        self._service = service
+        self._ring = ring
         self._publisher = publisher
         self._transaction = transaction
         self._now = now
@@ -164,6 +167,7 @@ class Relay:
 
     def _frames(self, rows: Sequence[OutboxRow]) -> list[tuple[Frame, list[OutboxRow]]]:
         """Group rows by routing key into frames of bounded size, keeping their order."""
+        key: Key = self._ring.signing_key(self._service)
         batches: list[list[OutboxRow]] = []
         current: dict[str, tuple[list[OutboxRow], int]] = {}
         for row in rows:
@@ -179,7 +183,7 @@ class Relay:
                 seal(
                     [row.body.encode() for row in batch],
                     routing_key=batch[0].type,
-                    key=self._key,
+                    key=key,
                     at=self._now(),
                 ),
                 batch,
