@@ -1,8 +1,8 @@
 """Every family of faults: importing this module fills the registry."""
 
-from . import broker, messages, network, postgres, processes, relay_and_consumer
+from . import keys, messages, processes
 from .registry import FAULTS, Fault
 
-FAMILIES = (processes, relay_and_consumer, broker, postgres, network, messages)
+FAMILIES = (processes, messages, keys)
 
 __all__ = ["FAMILIES", "FAULTS", "Fault"]
