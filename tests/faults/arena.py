@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import signal
@@ -25,6 +26,7 @@ from testkit.wire import Seen
 
 from .journal import now
 from .payer import Payer
+from .watching import Tail
 
 MOMENT_S = 20.0
 ANSWER_S = 60.0
@@ -57,6 +59,7 @@ class Arena:
     chance: random.Random
     pace: Pace
     payer: Payer
+    load_tail: Tail
     # Set by whoever runs faults: stops and starts the load.
     pause_load: Callable[[], Awaitable[None]]
     resume_load: Callable[[], Awaitable[None]]
@@ -106,6 +109,20 @@ class Arena:
     async def stop(self, part: str) -> None:
         """SIGTERM (to Postgres its fast shutdown); returns when it has ended."""
         await asyncio.to_thread(self.stack.stop, part)
+
+    async def terminate(self, service: str) -> None:
+        """SIGTERM to a service; returns when it has ended, having finished all that it had in hand."""
+        log = self.stack.services.daemons[service].log_file
+        before = log.stat().st_size
+        await self.stop(service)
+        await self.gone(service)
+        with log.open("rb") as lines:
+            lines.seek(before)
+            last = lines.read().splitlines()[-1:]
+        assert last, f"{service} ended without a word"
+        said = json.loads(last[0])
+        if (said.get("event"), said.get("clean"), said.get("status")) != ("stopped", True, 0):
+            self.wrong(f"{service} did not end in good order: {said}")
 
     async def start(self, part: str) -> None:
         """Starts a part; returns when it is ready."""

@@ -22,6 +22,7 @@ class Reply:
     status: int
     body: Any = None
     error: str | None = None
+    replayed: bool = False
 
 
 class Caller:
@@ -96,13 +97,16 @@ async def _read(reader: asyncio.StreamReader) -> tuple[Reply, bool]:
     status = int(head[9:12])
     length = 0
     keep = True
+    replayed = False
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name == b"content-length":
             length = int(value)
         elif name == b"connection":
             keep = b"close" not in value
+        elif name == b"idempotency-replayed":
+            replayed = b"true" in value
         elif name == b"transfer-encoding":
             raise ValueError("the services tell the length of their answers")
     content = await reader.readexactly(length) if length else b""
-    return Reply(status, orjson.loads(content) if content else None), keep
+    return Reply(status, orjson.loads(content) if content else None, replayed=replayed), keep

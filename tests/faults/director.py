@@ -110,6 +110,7 @@ async def run(order: Order, backing: Backing) -> Outcome:
         with Journal(own) as journal:
             payer = _payer(stack, journal, order.seed)
             await open_accounts(payer)
+            tail = Tail(loads)
             arena = Arena(
                 stack=stack,
                 proxies=proxies,
@@ -117,10 +118,11 @@ async def run(order: Order, backing: Backing) -> Outcome:
                 chance=random.Random(f"faults of {order.seed}"),
                 pace=order.pace,
                 payer=payer,
+                load_tail=tail,
                 pause_load=load.pause,
                 resume_load=load.resume,
             )
-            walk = Walk(arena, order, Tail(loads))
+            walk = Walk(arena, order, tail)
             async with _under_watch(books), _loaded(load):
                 await walk.all()
                 await walk.enough_payments()
@@ -156,6 +158,7 @@ class Walk:
         self._order = order
         self._tail = tail
         self._began = time.monotonic()
+        self._calm_since = now()
         self.records: list[Record] = []
 
     async def all(self) -> None:
@@ -205,9 +208,10 @@ class Walk:
         except (AssertionError, TimeoutError, OSError) as error:
             record.error = record.error or f"did not drain: {error}"
         ended = now()
+        calm_since, self._calm_since = self._calm_since, ended
         record.drain_s = round(ended - moment, 2)
         await self._calm()
-        await self._measure(record, began=began, moment=moment, ended=ended)
+        self._measure(record, calm_since, began=began, moment=moment, ended=ended)
         self._say(record)
         return record
 
@@ -217,11 +221,13 @@ class Walk:
         except Exception as error:
             self._order.say(f"cannot be mended: {error}")
 
-    async def _measure(self, record: Record, *, began: float, moment: float, ended: float) -> None:
+    def _measure(
+        self, record: Record, calm_since: float, *, began: float, moment: float, ended: float
+    ) -> None:
         tail = self._tail
         first = tail.first_success_s(moment)
         record.first_success_s = None if first is None else round(first, 2)
-        record.p99_before_ms = tail.p99_ms(since=began - 3, until=began)
+        record.p99_before_ms = tail.p99_ms(since=calm_since, until=began)
         record.p99_during_ms = tail.p99_ms(since=began, until=ended)
         record.p99_after_ms = tail.p99_ms(since=ended, until=now())
         for error in tail.errors_between(began, ended):

@@ -45,6 +45,7 @@ class Answer:
     `sent_at` and `at` are `time.time()`; `attempt` counts from 1; `status` is 0 when nothing came back, and
     `error` says why not (refused, reset, timeout) or is the code of a refusal. `waited`: the client asked to
     be answered when all was over, so that its time says nothing of how quickly requests are taken.
+    `replayed`: the service says that the payment stood before this request.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Answer:
     told: str | None = None
     single: bool = True
     waited: bool = False
+    replayed: bool = False
 
     @property
     def latency_s(self) -> float:

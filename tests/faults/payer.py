@@ -151,6 +151,7 @@ def _single(intent: Intent, reply: Reply, sent_at: float, attempt: int, *, waite
         attempt=attempt,
         error=reply.error or _code(reply),
         waited=waited,
+        replayed=reply.replayed,
     )
     if answer.outcome is not Outcome.OK:
         return answer

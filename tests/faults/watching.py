@@ -78,6 +78,8 @@ class Tail:
         self.told: list[Told] = []
         self.successes: list[tuple[float, float]] = []
         self.errors: list[tuple[float, str]] = []
+        self._carried_out: list[tuple[float, str]] = []
+        self._last_at = 0.0
 
     def read(self) -> None:
         """Take in what was written since the last time."""
@@ -97,6 +99,9 @@ class Tail:
     def _take(self, answer: dict[str, object]) -> None:
         key, sent_at, at = str(answer["key"]), float(str(answer["sent_at"])), float(str(answer["at"]))
         first = self._first_sent.setdefault(key, sent_at)
+        self._last_at = at
+        if answer["replayed"] and first < sent_at:
+            self._carried_out.append((first, key))
         if answer["outcome"] == "unknown":
             self.errors.append((sent_at, str(answer["error"])))
             return
@@ -116,6 +121,15 @@ class Tail:
         """From then to the first success of a request that was sent after it."""
         ends = [at for sent_at, at in self.successes if sent_at >= since]
         return min(ends) - since if ends else None
+
+    def read_until(self, moment: float) -> bool:
+        """Take in what is new; True once answers from after that moment are there."""
+        self.read()
+        return self._last_at > moment
+
+    def carried_out_unanswered(self, since: float, until: float) -> list[str]:
+        """Keys of requests first sent in this time whose first sending took effect and was not answered."""
+        return [key for first_sent_at, key in self._carried_out if since <= first_sent_at < until]
 
     def errors_between(self, since: float, until: float) -> list[str]:
         """What went wrong with requests sent in this time."""
