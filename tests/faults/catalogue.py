@@ -1,8 +1,26 @@
 """Every family of faults: importing this module fills the registry."""
 
-from . import keys, messages, processes
+from . import (
+    broker,
+    keys,
+    messages,
+    network,
+    postgres,
+    processes,
+    races,
+    relay_and_consumer,
+)
 from .registry import FAULTS, Fault
 
-FAMILIES = (processes, messages, keys)
+FAMILIES = (
+    processes,
+    relay_and_consumer,
+    broker,
+    postgres,
+    network,
+    messages,
+    keys,
+    races,
+)
 
 __all__ = ["FAMILIES", "FAULTS", "Fault"]
