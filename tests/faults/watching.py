@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from florin.provision import connect
@@ -49,7 +50,7 @@ class Books:
             if connection is not None:
                 connection.terminate()
 
-    def look_at(self, rows: Iterable[asyncpg.Record]) -> None:
+    def look_at(self, rows: Iterable[Any]) -> None:
         """One snapshot."""
         self.snapshots += 1
         for row in rows:
