@@ -5,10 +5,10 @@ BIN := .venv/bin
 PYTEST ?= $(BIN)/pytest
 ARGS ?=
 
-.PHONY: help bootstrap up down wipe status logs demo test test-slow lint fmt types arch security api-docs lock check
+.PHONY: help bootstrap up down wipe status logs demo test test-slow faults faults-long lint fmt types arch security api-docs lock check
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bootstrap: ## make .venv as requirements.lock says
 	@scripts/bootstrap
@@ -36,6 +36,12 @@ test: bootstrap ## run the tests (ARGS="-k name" to choose)
 
 test-slow: bootstrap ## run the tests that take minutes
 	@$(PYTEST) -m slow $(ARGS)
+
+faults: bootstrap ## break things under load and account for every payment (ARGS=--list: which)
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+faults-long: bootstrap ## the same with longer holds, again and again (ARGS=--minutes=60)
+	@$(BIN)/python -m tests.faults $(or $(ARGS),--minutes=60)
 
 lint: bootstrap ## ruff, mypy, architecture, bandit
 	@$(BIN)/ruff check
