@@ -2,6 +2,7 @@
 
 from . import (
     broker,
+    clock,
     keys,
     messages,
     network,
@@ -21,6 +22,7 @@ FAMILIES = (
     messages,
     keys,
     races,
+    clock,
 )
 
 __all__ = ["FAMILIES", "FAULTS", "Fault"]

@@ -25,19 +25,27 @@ class Fault:
 
 
 FAULTS: dict[str, Fault] = {}
+# Faults that cannot be brought about on this machine, with the reason: told in the report.
+SKIPPED: dict[str, str] = {}
 
 
-def fault(*, short: bool = False, timeout_s: float = TIMEOUT_S) -> Callable[[Fire], Fire]:
+def fault(
+    *, short: bool = False, timeout_s: float = TIMEOUT_S, without: str | None = None
+) -> Callable[[Fire], Fire]:
     """Register `async def fire(arena)` under its own name; its docstring's first line says what happens.
 
     The function makes its moment happen, calls `arena.fired()` once it has *seen* it happen (never before),
-    and mends what it broke. What the system must do afterwards is the arena's business.
+    and mends what it broke. What the system must do afterwards is the arena's business. `without` says what
+    is missing on this machine, so that the fault is left out.
     """
 
     def register(fire: Fire) -> Fire:
         name = fire.__name__.replace("_", "-")
-        assert name not in FAULTS, f"two faults are named {name}"
+        assert name not in {**FAULTS, **SKIPPED}, f"two faults are named {name}"
         assert fire.__doc__, f"{name} does not say what it is"
+        if without is not None:
+            SKIPPED[name] = without
+            return fire
         what = " ".join(fire.__doc__.split("\n\n")[0].split())
         FAULTS[name] = Fault(name, fire.__module__.rpartition(".")[2], what, fire, short, timeout_s)
         return fire
