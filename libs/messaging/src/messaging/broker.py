@@ -33,7 +33,11 @@ async def connect(url: str, *, name: str) -> AbstractConnection:
         return await aio_pika.connect(
             with_heartbeat, timeout=CONNECT_TIMEOUT_S, client_properties={"connection_name": name}
         )
-    except BROKER_ERRORS as error:
+    except (*BROKER_ERRORS, EOFError, StopAsyncIteration, asyncio.CancelledError) as error:
+        # A broker that dies while it greets, or whatever stands before it and finds it gone, ends the
+        # connection in the middle of the handshake, for which the library has these.
+        if was_cancelled():
+            raise
         # The text of the error may hold the URL and its password: name the kind of failure only.
         raise BrokerUnavailable(f"cannot connect to the broker: {type(error).__name__}") from error
 
