@@ -9,6 +9,7 @@ from . import (
     postgres,
     processes,
     races,
+    receivers,
     relay_and_consumer,
 )
 from .registry import FAULTS, Fault
@@ -23,6 +24,7 @@ FAMILIES = (
     keys,
     races,
     clock,
+    receivers,
 )
 
 __all__ = ["FAMILIES", "FAULTS", "Fault"]

@@ -28,7 +28,7 @@ SEEN_S = 20.0
 REFUSED_S = 30.0
 
 
-@fault(timeout_s=150, without=None if LIBRARY else MISSING)
+@fault(timeout_s=400, without=None if LIBRARY else MISSING)
 async def clock_minutes_off(arena: Arena) -> None:
     """Each service in turn lives ten minutes before or after the others: payments go on as if it did not."""
     before = await _from_the_future(arena)
@@ -40,7 +40,7 @@ async def clock_minutes_off(arena: Arena) -> None:
         arena.wrong(f"{refused} frames were refused although no clock was off by more than {MINUTES}")
 
 
-@fault(timeout_s=150, without=None if LIBRARY else MISSING)
+@fault(timeout_s=400, without=None if LIBRARY else MISSING)
 async def clock_a_day_off(arena: Arena) -> None:
     """A service lives a day before or after the others: what it says or hears from the future is kept in
     quarantine, and comes again once the clock is set and the events are redriven."""
