@@ -57,9 +57,15 @@ class Database:
         after_commit: Callable[[AsyncConnection], None] | None = None,
         pool_size: int = 10,
         application_name: str = "florin",
+        command_timeout_s: float = COMMAND_TIMEOUT_S,
     ) -> None:
         self._after_commit = after_commit
-        self.engine = create_engine(url, pool_size=pool_size, application_name=application_name)
+        self.engine = create_engine(
+            url,
+            pool_size=pool_size,
+            application_name=application_name,
+            command_timeout_s=command_timeout_s,
+        )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._snapshot_engine = self.engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -70,7 +76,8 @@ class Database:
         """A connection whose work is committed when the block ends well and rolled back when it raises.
 
         `after_commit(connection)` runs after the commit and before the connection returns to the pool.
-        Raises `DatabaseUnavailable` or `CommitOutcomeUnknown`; what the block raises passes unchanged.
+        Raises `DatabaseUnavailable` or `CommitOutcomeUnknown`; what the block raises passes unchanged, but
+        for a TimeoutError, which is what the driver raises when the server says nothing.
         """
         async with self._connected(self.engine) as connection:
             outbox.forget(connection)
@@ -185,6 +192,11 @@ async def _commit(connection: AsyncConnection) -> None:
 async def _rolled_back_on_error(connection: AsyncConnection) -> AsyncIterator[None]:
     try:
         yield
+    except TimeoutError as error:
+        # The server was asked and said nothing: on this connection nothing will come any more, and a
+        # ROLLBACK would be waited for as long again.
+        await connection.invalidate(error)
+        raise DatabaseUnavailable("no answer from the database in time: nothing was done") from error
     except BaseException:
         await asyncio.shield(_roll_back(connection))
         raise
