@@ -227,9 +227,9 @@ class Walk:
         tail = self._tail
         first = tail.first_success_s(moment)
         record.first_success_s = None if first is None else round(first, 2)
-        record.p99_before_ms = tail.p99_ms(since=calm_since, until=began)
+        record.p99_before_ms = tail.p99_ms(since=calm_since, answered_until=began)
         record.p99_during_ms = tail.p99_ms(since=began, until=ended)
-        record.p99_after_ms = tail.p99_ms(since=ended, until=now())
+        record.p99_after_ms = tail.p99_ms(since=ended)
         for error in tail.errors_between(began, ended):
             record.errors[error] = record.errors.get(error, 0) + 1
 

@@ -111,10 +111,14 @@ class Tail:
         if answer["outcome"] == "ok":
             self.successes.append((sent_at, at))
 
-    def p99_ms(self, *, since: float, until: float) -> float | None:
+    def p99_ms(
+        self, *, since: float, until: float = math.inf, answered_until: float = math.inf
+    ) -> float | None:
         """Of requests first sent in this time, how long 99% took at most until the answer was definite."""
         taken = [
-            one.definite_at - one.first_sent_at for one in self.told if since <= one.first_sent_at < until
+            one.definite_at - one.first_sent_at
+            for one in self.told
+            if since <= one.first_sent_at < until and one.definite_at < answered_until
         ]
         return percentile(taken, 0.99)
 
