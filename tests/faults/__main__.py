@@ -14,10 +14,11 @@ from testkit.backing import Backing
 from . import report
 from .arena import Pace
 from .catalogue import FAULTS
-from .director import Order, run
+from .director import run
+from .outcome import Order
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
-LONG = Pace(stopped_s=60.0, moments=3)
+LONG = Pace(stopped_s=60.0, moments=3, batches_per_s=0.5)
 PAYMENTS = 50_000
 
 

@@ -37,12 +37,14 @@ class Pace:
     """How long things are held and how many are hit: little in a run of minutes, much in a long one.
 
     `stopped_s`: a process under SIGSTOP, a lock, a broker away; `moments`: how often in a row a moment is
-    hit; `services`: of those that have a moment, how many are hit.
+    hit; `services`: of those that have a moment, how many are hit. `batches_per_s`: of the load; every
+    payment of a run is held in memory at its end.
     """
 
     stopped_s: float = 6.0
     moments: int = 1
     services: int = 4
+    batches_per_s: float = 2.0
 
 
 @dataclass

@@ -94,7 +94,7 @@ async def open_accounts(payer: Payer) -> None:
     await payer.open_accounts([POOR], balance_minor=0)
 
 
-def plan_for(stack: Stack, *, folder: Path, seed: int) -> Plan:
+def plan_for(stack: Stack, *, folder: Path, seed: int, batches_per_s: float = 2.0) -> Plan:
     """The plan of a stack's load."""
     surroundings = stack.surroundings
     return Plan(
@@ -103,4 +103,5 @@ def plan_for(stack: Stack, *, folder: Path, seed: int) -> Plan:
         api_key=surroundings.credentials.api_keys["demo"],
         folder=str(folder),
         seed=seed,
+        batches_per_s=batches_per_s,
     )

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from .director import Outcome, Record
+from .outcome import Outcome, Record
 from .registry import FAULTS, SKIPPED
 
 SHOWN = 20

@@ -8,7 +8,8 @@ from testkit.backing import Backing
 from . import report
 from .arena import Pace
 from .catalogue import FAULTS
-from .director import Order, run
+from .director import run
+from .outcome import Order
 
 SHORT = Pace(stopped_s=1.0, services=1)
 
