@@ -11,6 +11,7 @@ from . import (
     races,
     receivers,
     relay_and_consumer,
+    storm,
 )
 from .registry import FAULTS, Fault
 
@@ -25,6 +26,7 @@ FAMILIES = (
     races,
     clock,
     receivers,
+    storm,
 )
 
 __all__ = ["FAMILIES", "FAULTS", "Fault"]
