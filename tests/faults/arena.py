@@ -37,14 +37,15 @@ class Pace:
     """How long things are held and how many are hit: little in a run of minutes, much in a long one.
 
     `stopped_s`: a process under SIGSTOP, a lock, a broker away; `moments`: how often in a row a moment is
-    hit; `services`: of those that have a moment, how many are hit. `batches_per_s`: of the load; every
-    payment of a run is held in memory at its end.
+    hit; `services`: of those that have a moment, how many are hit; `batches_per_s`: of the load, whose every
+    payment is held in memory at the end; `calm_answers`: that many make a before and an after.
     """
 
-    stopped_s: float = 6.0
+    stopped_s: float = 5.0
     moments: int = 1
     services: int = 4
     batches_per_s: float = 2.0
+    calm_answers: int = 40
 
 
 @dataclass

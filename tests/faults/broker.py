@@ -83,7 +83,7 @@ async def binding_removed(arena: Arena) -> None:
     await _restore(arena, lost_since)
 
 
-@fault(short=True, timeout_s=180)
+@fault(timeout_s=180)
 async def memory_alarm(arena: Arena) -> None:
     """RabbitMQ has no memory left and lets nobody publish; payments are accepted meanwhile."""
     await _set_watermark(arena, "absolute", "1MB")

@@ -24,7 +24,6 @@ from .reconciliation import load_payments, reconcile
 from .registry import Fault
 from .watching import Books, Tail
 
-CALM_ANSWERS = 40
 CALM_S = 20.0
 DRAIN_S = 90.0
 QUIET_S = 90.0
@@ -60,6 +59,7 @@ async def run(order: Order, backing: Backing) -> Outcome:
                 await walk.all()
                 await walk.enough_payments()
                 await load.stop()
+            payer.close()
         arena.wrongs += [f"the load: {line}" for line in load.complaints]
         order.say("waiting for quiet, verifying")
         verification = await verify(stack.surroundings, settle_s=QUIET_S)
@@ -189,7 +189,7 @@ class Walk:
     async def _calm(self) -> None:
         """Returns after some ordinary answers to the load, so that there is a before and an after."""
         self._tail.read()
-        wanted = len(self._tail.successes) + CALM_ANSWERS
+        wanted = len(self._tail.successes) + self._order.pace.calm_answers
 
         def enough() -> bool:
             self._tail.read()

@@ -21,7 +21,7 @@ ARRIVED_S = 30.0
 ON_ITS_WAY_S = 1.0
 
 
-@fault(short=True, timeout_s=120)
+@fault(timeout_s=120)
 async def keys_rotated(arena: Arena) -> None:
     """Every service's signing key is replaced, several times within seconds, and the old ones are taken out
     as soon as nothing is on its way that they signed: nothing is refused."""

@@ -199,8 +199,7 @@ async def main() -> None:
         obeying = asyncio.create_task(obey(load, commands))
         await load.run()
         await obeying
-        payments.close()
-        accounts.close()
+        payer.close()
 
 
 if __name__ == "__main__":

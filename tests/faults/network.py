@@ -11,7 +11,7 @@ from .registry import fault
 DELAY_S = 0.1
 
 
-@fault(short=True, timeout_s=150)
+@fault(timeout_s=150)
 async def network_slow(arena: Arena) -> None:
     """Every byte between the services and their servers takes a tenth of a second longer, each way."""
     proxies = [proxy for one in arena.proxies.values() for proxy in (one.postgres, one.rabbitmq)]

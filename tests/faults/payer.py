@@ -38,6 +38,11 @@ class Payer:
         self._chance = chance or random.Random()
         self._definite_s = definite_s
 
+    def close(self) -> None:
+        """Drops its connections."""
+        self.payments.close()
+        self.accounts.close()
+
     def key(self, what: str = "payment") -> str:
         """A new idempotency key."""
         return f"{self.name}:{what}:{self._chance.getrandbits(96):024x}"

@@ -29,7 +29,7 @@ async def postgres_restarted(arena: Arena) -> None:
     await arena.start("postgres")
 
 
-@fault(short=True)
+@fault()
 async def backends_terminated(arena: Arena) -> None:
     """An administrator ends all sessions of all services at once (pg_terminate_backend)."""
     async with arena.superuser() as superuser:
@@ -41,7 +41,7 @@ async def backends_terminated(arena: Arena) -> None:
     arena.fired()
 
 
-@fault(short=True)
+@fault()
 async def api_cut_before_commit(arena: Arena) -> None:
     """The connection is cut when the API sends COMMIT, before Postgres has it: nobody can tell it from the
     next one."""

@@ -1,5 +1,6 @@
 """Faults of processes: killed, stopped, asked to end, multiplied."""
 
+import asyncio
 import signal
 
 import psutil
@@ -12,13 +13,13 @@ from .registry import fault
 from .workers import Worker, consumers
 
 
-@fault(short=True)
+@fault()
 async def transaction_killed(arena: Arena) -> None:
     """The transaction service is SIGKILLed at any moment."""
     await killed(arena, "transaction")
 
 
-@fault(short=True)
+@fault()
 async def account_killed(arena: Arena) -> None:
     """The account service is SIGKILLed at any moment."""
     await killed(arena, "account")
@@ -95,7 +96,7 @@ async def api_terminated(arena: Arena) -> None:
         arena.wrong(f"api-terminated: request {key} was carried out, and its client was cut off")
 
 
-@fault(short=True, timeout_s=150)
+@fault(timeout_s=150)
 async def rolling_restart(arena: Arena) -> None:
     """All four services get SIGTERM and are started again, one right after the other."""
     for service in arena.chance.sample(SERVICES, len(SERVICES)):
@@ -110,13 +111,11 @@ async def workers_come_and_go(arena: Arena) -> None:
     service = arena.chance.choice(("transaction", "fraud", "account"))
     more = [Worker(arena, service, number) for number in (2, 3)]
     try:
-        for worker in more:
-            await worker.start()
+        await asyncio.gather(*(worker.start() for worker in more))
         await eventually(lambda: consumers(arena, service, 3), timeout_s=20, every_s=0.2)
         for worker in more:
             await eventually(worker.has_worked, timeout_s=20, every_s=0.2)
             arena.fired()
     finally:
-        for worker in more:
-            await worker.stop()
+        await asyncio.gather(*(worker.stop() for worker in more))
     await eventually(lambda: consumers(arena, service, 1), timeout_s=20, every_s=0.2)

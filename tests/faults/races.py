@@ -45,7 +45,7 @@ async def five_hundred_debits_on_a_balance_of_a_hundred(arena: Arena) -> None:
         arena.wrong(f"{left} are left of a balance of 100 after 500 debits of 1")
 
 
-@fault(short=True)
+@fault()
 async def against_one_another(arena: Arena) -> None:
     """A pays B and B pays A, 64 at once: no deadlock reaches a caller, and all are settled."""
     one, other = _named(arena, "ONE"), _named(arena, "OTHER")
@@ -99,7 +99,7 @@ async def two_hundred_under_one_key(arena: Arena) -> None:
         arena.wrong(f"200 equal requests of 5 under one key left {left} of 1,000")
 
 
-@fault(short=True)
+@fault()
 async def two_bodies_under_one_key(arena: Arena) -> None:
     """Two different requests at once under each of 100 keys, ten times each: one wins, the other loses."""
     one, other = _named(arena, "ONE"), _named(arena, "OTHER")
@@ -125,7 +125,7 @@ async def two_bodies_under_one_key(arena: Arena) -> None:
         arena.wrong(f"{left} are left where {100_000 - spent} should be, after two bodies under one key")
 
 
-@fault(short=True)
+@fault()
 async def alone_and_in_batches(arena: Arena) -> None:
     """100 payments, each alone and in four batches of other orders at once, under the same keys: each is made
     once."""

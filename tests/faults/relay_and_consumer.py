@@ -22,7 +22,7 @@ async def relay_killed_before_publish(arena: Arena) -> None:
     await _kill_each(arena, RELAYS, "rabbitmq", lambda seen: seen.what == "publish")
 
 
-@fault(short=True)
+@fault()
 async def relay_killed_before_confirm(arena: Arena) -> None:
     """The process is SIGKILLed when the broker has the event and has confirmed it, and before it hears so."""
     await _kill_each(arena, RELAYS, "rabbitmq", lambda seen: seen.what == "confirm")

@@ -11,7 +11,7 @@ from .catalogue import FAULTS
 from .director import run
 from .outcome import Order
 
-SHORT = Pace(stopped_s=1.0, services=1)
+SHORT = Pace(stopped_s=1.0, services=1, calm_answers=10)
 
 
 async def test_payments_survive_faults_under_load(backing: Backing, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import httpx2
 from florin.ports import HOST
 from florin.processes import Daemon
 from florin.services import module_of
+from messaging.broker import open_channel
+from messaging.topology import Topology
 from testkit.waiting import eventually
 
 from .arena import Arena
@@ -63,6 +65,9 @@ class Worker:
 
 async def consumers(arena: Arena, service: str, expected: int) -> bool:
     """Whether so many consumers share the service's queue."""
-    async with arena.management() as management:
-        queue = (await management.get(f"/api/queues/%2F/florin.{service}")).json()
-    return bool(queue.get("consumers") == expected)
+    # Asked of the broker itself: its management plugin knows some seconds later.
+    surroundings = arena.stack.surroundings
+    async with open_channel(surroundings.broker_url, name="faults") as channel:
+        queue = Topology(surroundings.namespace).queue(service)
+        declared = (await channel.declare_queue(queue, passive=True)).declaration_result
+    return declared.consumer_count == expected
