@@ -117,7 +117,8 @@ class Payer:
                 return answers[-1]
             shortest, longest = RETRY_S
             pause_s = min(longest, shortest * 2 ** min(attempt - 1, 8))
-            await asyncio.sleep(pause_s * self._chance.uniform(0.5, 1.0))
+            # Not drawn from the seed, or the keys would depend on how often something was asked.
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
 
 
 def outcome_of(reply: Reply) -> Outcome:
