@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST ?= $(BIN)/pytest
 ARGS ?=
 
-.PHONY: help bootstrap up down wipe status logs demo test test-slow faults faults-long lint fmt types arch security api-docs lock check
+.PHONY: help bootstrap up down wipe status logs demo test test-slow faults faults-long bench lint fmt types arch security api-docs lock check
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ faults: bootstrap ## break things under load and account for every payment (ARGS
 
 faults-long: bootstrap ## the same with longer holds, again and again (ARGS=--minutes=60)
 	@$(BIN)/python -m tests.faults $(or $(ARGS),--minutes=60)
+
+bench: bootstrap ## measure this machine: settled payments a second, latency, growth (ARGS=--help: what else)
+	@$(BIN)/python -m tests.load $(ARGS)
 
 lint: bootstrap ## ruff, mypy, architecture, bandit
 	@$(BIN)/ruff check

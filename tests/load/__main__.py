@@ -3,62 +3,90 @@
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvloop
 from florin.stack import Stack
 from rich.console import Console
 
-from . import site
+from . import phases, report, site
 from .bench import ROOT, Bench
+from .drawing import draw
 from .options import Options
-from .phases import PHASES
 
 BUILD = ROOT / "build"
-ORDER = ("pgbench", "single", "bulk", "hot", "idle")
+DEFAULT = Options()
 
 
 def main(
     only: Annotated[
-        str, typer.Option(help=f"Only these phases, in this order, by commas: {', '.join(PHASES)}.")
+        str, typer.Option(help=f"Only these phases, in this order, by commas: {', '.join(phases.PHASES)}.")
     ] = "",
-    seconds: Annotated[float, typer.Option(min=0.5, help="How long single POSTs and bulk last.")] = 8.0,
-    connections: Annotated[str, typer.Option(help="Of single POSTs; several by commas.")] = "128",
-    bulk_connections: Annotated[int, typer.Option(min=1, help="Of bulk.")] = 8,
-    batch: Annotated[int, typer.Option(min=1, max=1000, help="Payments a request, in bulk.")] = 500,
+    seconds: Annotated[
+        float, typer.Option(min=0.5, help="How long single POSTs and bulk last.")
+    ] = DEFAULT.seconds,
+    connections: Annotated[
+        str, typer.Option(help="Of single POSTs; of several, by commas, the best is looked for.")
+    ] = ",".join(map(str, DEFAULT.connections)),
+    bulk_connections: Annotated[int, typer.Option(min=1, help="Of bulk.")] = DEFAULT.bulk_connections,
+    batch: Annotated[int, typer.Option(min=1, max=1000, help="Payments a request, in bulk.")] = DEFAULT.batch,
+    stored: Annotated[
+        int, typer.Option(min=20_000, help="Growth is measured up to so many stored payments.")
+    ] = DEFAULT.stored,
+    full: Annotated[
+        bool, typer.Option("--full", help="Verify the large database too, which takes minutes more.")
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack up, to look into it.")] = False,
     stack: Annotated[
         Path | None,
         typer.Option(help="Use the stack that runs in this run folder (`.run` for that of `make up`)."),
     ] = None,
 ) -> None:
-    """Measure a fresh stack (or, by --stack, one that runs: attach a profiler to its processes meanwhile)."""
-    console = Console(highlight=False, width=None if os.isatty(1) else 200)
+    """Measure a fresh stack, or by --stack one that runs: attach a profiler to its processes meanwhile.
+
+    `py-spy record --pid $(jq .pid RUN_DIR/pids/transaction.pid)` beside `--stack RUN_DIR --only single`.
+    """
+    console = Console(highlight=False, width=None if os.isatty(1) else 160)
     began = time.monotonic()
 
     def say(line: str) -> None:
         console.print(f"{time.monotonic() - began:6.1f} s  {line}", markup=False, soft_wrap=True)
 
-    phases = only.split(",") if only else list(ORDER)
-    if unknown := set(phases).difference(PHASES):
+    chosen = only.split(",") if only else list(phases.ORDER)
+    if unknown := set(chosen).difference(phases.PHASES):
         raise typer.BadParameter(f"there is no phase {', '.join(sorted(unknown))}")
     options = Options(
         seconds=seconds,
         connections=tuple(int(number) for number in connections.split(",")),
         bulk_connections=bulk_connections,
         batch=batch,
+        stored=stored,
+        verify_grown=full,
     )
     with site.running(stack.resolve()) if stack else site.fresh(BUILD, say, keep=keep) as used:
-        uvloop.run(measure(used, phases, options, say))
+        results, drawn = uvloop.run(_measure(used, chosen, options, say, stays=keep or stack is not None))
+    took_s = time.monotonic() - began
+    BUILD.mkdir(exist_ok=True)
+    for name, svg in drawn.items():
+        (BUILD / name).write_text(svg)
+    report.show(results, console)
+    if not only:
+        report.write(results, BUILD / "bench.json", seconds=took_s)
+    console.print(f"{took_s:.0f} s in all")
+    if any(results.get(name, {}).get("ok") is False for name in ("verify", "verify_grown")):
+        raise typer.Exit(1)
 
 
-async def measure(stack: Stack, phases: list[str], options: Options, say: site.Say) -> None:
-    """Every phase, in turn."""
+async def _measure(
+    stack: Stack, chosen: list[str], options: Options, say: site.Say, *, stays: bool
+) -> tuple[dict[str, Any], dict[str, str]]:
     bench = await Bench.of(stack, say)
     try:
-        for name in phases:
-            await PHASES[name](bench, options)
+        await phases.run(bench, chosen, options)
+        if stays:
+            await bench.services_up()
+        return bench.results, await draw(bench)
     finally:
         await bench.close()
 

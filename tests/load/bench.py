@@ -35,7 +35,7 @@ class NotSettled(Exception):
 @dataclass(frozen=True)
 class Measured:
     """One load and what came of it. `seconds` from the first request until the last payment was SETTLED;
-    `drain_s` the part of that after the last answer."""
+    `drain_s` the part of that after the last answer; `here`: on the stack's own database."""
 
     name: str
     plan: Plan
@@ -45,6 +45,7 @@ class Measured:
     drain_s: float
     cpu_s: Mapping[str, float]
     wal_bytes: int
+    here: bool = True
 
     @property
     def tps(self) -> float:
@@ -69,10 +70,12 @@ class Bench:
     stack: Stack
     database: "asyncpg.Connection[asyncpg.Record]"
     say: Callable[[str], None]
+    here: bool = True
     run: str = field(default_factory=lambda: secrets.token_hex(3))
     rss_mb: dict[str, float] = field(default_factory=dict)
     more: dict[str, Daemon] = field(default_factory=dict)
     measured: list[Measured] = field(default_factory=list)
+    latencies_ms: dict[str, list[float]] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -83,6 +86,14 @@ class Bench:
         bench = cls(stack, await connect(url), say)
         await bench.open_accounts()
         return bench
+
+    async def elsewhere(self, url: str) -> "Bench":
+        """The same on another database, where the services run for a while; its figures come to this one."""
+        return replace(self, database=await connect(url), here=False)
+
+    async def services_up(self) -> None:
+        """Starts whatever of the four services an earlier phase has stopped."""
+        await asyncio.to_thread(self.stack.services.start_all)
 
     async def open_accounts(self) -> None:
         """The accounts of the load, each with more than it can ever pay."""
@@ -138,6 +149,7 @@ class Bench:
             drain_s=max(0.0, drained_at - seen.ended_at),
             cpu_s={**cpu, "load": round(seen.cpu_s, 3)},
             wal_bytes=wal,
+            here=self.here,
         )
         self.measured.append(measured)
         self.note_memory()
@@ -190,4 +202,4 @@ async def generate(plan: Plan) -> Seen:
     strange = {code: count for code, count in seen.codes.items() if code not in ("200", "202")}
     if strange:
         raise NotSettled(f"the load {plan.name} was answered {strange}")
-    return replace(seen)
+    return seen

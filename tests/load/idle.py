@@ -20,6 +20,7 @@ async def measure_idle(bench: Bench, *, count: int) -> dict[str, float]:
         "idle", seconds=count * 1.0, requests=WARM_UP + count, connections=1, wait_s=WAIT_S
     )
     rows = await bench.database.fetch(_RECORDED, one.plan.name)
+    bench.latencies_ms["idle: to the answer SETTLED"] = one.seen.latencies_ms[WARM_UP:]
     answered = percentiles(one.seen.latencies_ms[WARM_UP:])
     recorded = percentiles(float(row[0]) for row in rows[WARM_UP:])
     return {

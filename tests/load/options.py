@@ -5,13 +5,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """`connections` of single POSTs are tried in turn; `batch` payments a request make up bulk."""
+    """`connections` of single POSTs are tried in turn for `probe_s` each, the best then for `seconds`;
+    `batch` payments a request make up bulk; `backlog_share` of the single-POST rate is what comes in while
+    the workers are stopped; `stored` payments are what growth is measured up to."""
 
     seconds: float = 8.0
-    connections: tuple[int, ...] = (128,)
+    probe_s: float = 3.0
+    connections: tuple[int, ...] = (64, 128, 256)
     bulk_connections: int = 8
     batch: int = 500
-    hot_seconds: float = 4.0
+    hot_seconds: float = 3.0
     hot_rounds: int = 2
+    open_seconds: float = 8.0
+    open_shares: tuple[float, ...] = (0.3, 0.7)
     idle_count: int = 300
     pgbench_seconds: int = 8
+    statement_seconds: float = 2.0
+    backlog_seconds: float = 60.0
+    backlog_share: float = 0.3
+    stored: int = 1_000_000
+    verify_grown: bool = False

@@ -1,5 +1,6 @@
 """The stack under measurement: a fresh one of its own, or one that runs already."""
 
+import asyncio
 import contextlib
 import json
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 from florin.errors import StackError
 from florin.ports import Ports, reserved_base
 from florin.stack import Stack
+
+from . import statements
 
 # Anyone may pass through, so that the account Postgres runs as under root reaches its data.
 PASSABLE = 0o711
@@ -29,13 +32,12 @@ def fresh(parent: Path, say: Say, *, keep: bool = False) -> Iterator[Stack]:
         stack = Stack(run_dir=folder, ports=Ports(base), given={})
         say(f"a fresh stack in {folder}, ports from {base}")
         try:
+            asyncio.run(statements.install(stack.backing["postgres"]))
             stack.up()
             yield stack
         finally:
             if keep:
-                say(
-                    f"left up: FLORIN_RUN_DIR={folder} FLORIN_PORT_BASE={base}; end it by `florin down --wipe`"
-                )
+                say(f"left up: end it by FLORIN_RUN_DIR={folder} florin down --wipe")
             else:
                 stack.down(wipe=True)
                 shutil.rmtree(folder, ignore_errors=True)
