@@ -14,7 +14,8 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. `short`: also part of `make test`; `timeout_s` bounds its firing."""
+    """One fault. `short`: also part of `make test`; `timeout_s` bounds its firing; `without` says what is
+    missing for it here."""
 
     name: str
     family: str
@@ -22,11 +23,12 @@ class Fault:
     fire: Fire
     short: bool
     timeout_s: float
+    without: str | None = None
 
 
 FAULTS: dict[str, Fault] = {}
-# Faults that cannot be brought about on this machine, with the reason: told in the report.
-SKIPPED: dict[str, str] = {}
+# Faults that cannot be brought about on this machine: told in the report with what they are without.
+SKIPPED: dict[str, Fault] = {}
 
 
 def fault(
@@ -43,11 +45,10 @@ def fault(
         name = fire.__name__.replace("_", "-")
         assert name not in {**FAULTS, **SKIPPED}, f"two faults are named {name}"
         assert fire.__doc__, f"{name} does not say what it is"
-        if without is not None:
-            SKIPPED[name] = without
-            return fire
         what = " ".join(fire.__doc__.split("\n\n")[0].split())
-        FAULTS[name] = Fault(name, fire.__module__.rpartition(".")[2], what, fire, short, timeout_s)
+        family = fire.__module__.rpartition(".")[2]
+        known = FAULTS if without is None else SKIPPED
+        known[name] = Fault(name, family, what, fire, short, timeout_s, without)
         return fire
 
     return register

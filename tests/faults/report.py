@@ -35,7 +35,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "snapshots": outcome.books.snapshots,
         "verified": outcome.verification.ok,
         "faults": fired(outcome),
-        "skipped": SKIPPED,
+        "skipped": {name: fault.without for name, fault in SKIPPED.items()},
         "firings": [asdict(record) for record in outcome.records],
         "failures": outcome.failures,
         "notes": outcome.notes,
@@ -83,8 +83,8 @@ def show(outcome: Outcome, console: Console) -> None:
     figures = (found.payments, found.operations, found.ok, found.failed, found.unknown, found.resolved)
     totals.add_row(*(f"{n:,}" for n in (*figures, report["lost"], report["duplicated"], report["wrong"])))
     console.print(totals)
-    for name, reason in SKIPPED.items():
-        console.print(f"skipped: {name}: {reason}", markup=False, soft_wrap=True)
+    for name, fault in SKIPPED.items():
+        console.print(f"skipped: {name}: {fault.without}", markup=False, soft_wrap=True)
     for line in outcome.notes:
         console.print(f"note: {line}", markup=False, soft_wrap=True)
     failures = outcome.failures
