@@ -23,9 +23,8 @@ def main(
     only: Annotated[
         str, typer.Option(help=f"Only these phases, in this order, by commas: {', '.join(phases.PHASES)}.")
     ] = "",
-    seconds: Annotated[
-        float, typer.Option(min=0.5, help="How long single POSTs and bulk last.")
-    ] = DEFAULT.seconds,
+    seconds: Annotated[float, typer.Option(min=0.5, help="How long single POSTs last.")] = DEFAULT.seconds,
+    payments: Annotated[int, typer.Option(min=500, help="How many make up bulk.")] = DEFAULT.bulk_payments,
     connections: Annotated[
         str, typer.Option(help="Of single POSTs; of several, by commas, the best is looked for.")
     ] = ",".join(map(str, DEFAULT.connections)),
@@ -59,6 +58,7 @@ def main(
     options = Options(
         seconds=seconds,
         connections=tuple(int(number) for number in connections.split(",")),
+        bulk_payments=payments,
         bulk_connections=bulk_connections,
         batch=batch,
         stored=stored,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from . import roles
 from .bench import Bench, generate
 
-CONNECTIONS = 64
+CONNECTIONS = 16
 
 
 async def measure_drain(

@@ -25,6 +25,7 @@ from .plan import Plan, requests
 
 LATE_S = 60.0
 MOST_CONNECTIONS = 1_000
+REQUEST_TIMEOUT = 408
 
 
 @dataclass
@@ -66,9 +67,13 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
-        assert self.request is not None, "an answer has its request"
+        status = self._parser.get_status_code()
+        # Said to a connection on which nothing came for long, just before it is closed: no answer to a
+        # request that may have gone out at that very moment, which `connection_lost` sends again.
+        if self.request is None or status == REQUEST_TIMEOUT:
+            return
         number, self.request = self.request[0], None
-        self._load.answered(self, number, self._parser.get_status_code())
+        self._load.answered(self, number, status)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._load.lost(self)
@@ -84,7 +89,7 @@ class Load:
         self._idle: list[Connection] = []
         self._waiting: deque[tuple[int, bytes]] = deque()
         self._opening: set[asyncio.Task[None]] = set()
-        self._connections = 0
+        self._connections: set[Connection] = set()
         self._begun = array("d")
         self._took = array("d")
         self._codes: Counter[int] = Counter()
@@ -110,6 +115,7 @@ class Load:
                 self._next(connection)
         async with asyncio.timeout(self._plan.seconds + LATE_S):
             await self._done.wait()
+        self._close()
         return Seen(
             requests=len(self._took),
             codes={str(code): count for code, count in self._codes.items()},
@@ -160,7 +166,7 @@ class Load:
             self._idle.pop().send(number, request)
             return
         self._waiting.append((number, request))
-        if self._connections + len(self._opening) < MOST_CONNECTIONS:
+        if len(self._connections) + len(self._opening) < MOST_CONNECTIONS:
             opening = asyncio.create_task(self._open())
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
@@ -182,7 +188,7 @@ class Load:
 
     def lost(self, connection: Connection) -> None:
         """The service closed the connection: what was on its way is sent again, under its key."""
-        self._connections -= 1
+        self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         if connection.request is not None:
@@ -199,9 +205,15 @@ class Load:
         if self._over and not self._in_flight:
             self._done.set()
 
+    def _close(self) -> None:
+        for opening in self._opening:
+            opening.cancel()
+        for connection in self._connections:
+            connection.transport.close()
+
     async def _open(self) -> None:
         _, connection = await self._loop.create_connection(lambda: Connection(self), HOST, self._plan.port)
-        self._connections += 1
+        self._connections.add(connection)
         if self._waiting:
             connection.send(*self._waiting.popleft())
         else:

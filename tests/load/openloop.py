@@ -5,7 +5,7 @@ from typing import Any
 from .bench import Bench
 from .figures import percentiles, schedule
 
-CONNECTIONS = 64
+CONNECTIONS = 16
 # When each payment of the load was settled, by the number in its key.
 _SETTLED = """
     SELECT ('x' || right(p.idempotency_key, 8))::bit(32)::int AS number,

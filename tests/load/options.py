@@ -6,7 +6,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Options:
     """`connections` of single POSTs are tried in turn for `probe_s` each, the best then for `seconds`;
-    `batch` payments a request make up bulk; `backlog_share` of the single-POST rate is what comes in while
+    `batch` payments a request make up bulk, by number and not by time, as they come in much faster than they
+    are settled; `backlog_share` of the single-POST rate is what comes in while
     the workers are stopped; `stored` payments are what growth is measured up to."""
 
     seconds: float = 8.0
@@ -14,7 +15,8 @@ class Options:
     connections: tuple[int, ...] = (64, 128, 256)
     bulk_connections: int = 8
     batch: int = 500
-    hot_seconds: float = 3.0
+    bulk_payments: int = 40_000
+    hot_payments: int = 15_000
     hot_rounds: int = 2
     open_seconds: float = 8.0
     open_shares: tuple[float, ...] = (0.3, 0.7)

@@ -16,6 +16,7 @@ from .options import Options
 Phase = Callable[[Bench, Options], Awaitable[None]]
 SETTLE_S = 10.0
 SINGLE_CONNECTIONS = 128
+LONGEST_S = 60.0
 
 
 async def yardstick(bench: Bench, options: Options) -> None:
@@ -48,9 +49,7 @@ async def single(bench: Bench, options: Options) -> None:
 
 async def bulk(bench: Bench, options: Options) -> None:
     """Batches of payments."""
-    one = await bench.measure(
-        "bulk", seconds=options.seconds, connections=options.bulk_connections, batch=options.batch
-    )
+    one = await _bulk(bench, options, "bulk", payments=options.bulk_payments)
     _say(bench, f"bulk, {options.batch} a request, {options.bulk_connections} connections", one)
     bench.results |= {
         "bulk_tps": one.tps,
@@ -65,13 +64,8 @@ async def hot(bench: Bench, options: Options) -> None:
     found: dict[str, list[Measured]] = {shape: [] for shape in shapes}
     for turn in range(options.hot_rounds):
         for shape in shapes[:: 1 if turn % 2 == 0 else -1]:
-            one = await bench.measure(
-                f"{shape}-{turn}",
-                seconds=options.hot_seconds,
-                connections=options.bulk_connections,
-                batch=options.batch,
-                shape=shape,
-            )
+            payments = options.hot_payments
+            one = await _bulk(bench, options, f"{shape}-{turn}", payments=payments, shape=shape)
             _say(bench, f"bulk, {shape.replace('_', ' ')}", one)
             found[shape].append(one)
     tps = {
@@ -190,6 +184,19 @@ async def run(bench: Bench, names: list[str], options: Options) -> None:
             bench.results.get(f"{rate}_tps"), bench.results.get("pgbench_tps")
         )
     bench.results["rss_mb"] = dict(sorted(bench.rss_mb.items()))
+
+
+async def _bulk(
+    bench: Bench, options: Options, name: str, *, payments: int, shape: str = "uniform"
+) -> Measured:
+    return await bench.measure(
+        name,
+        seconds=LONGEST_S,
+        requests=max(1, payments // options.batch),
+        connections=options.bulk_connections,
+        batch=options.batch,
+        shape=shape,
+    )
 
 
 async def _single(bench: Bench, connections: int, seconds: float) -> Measured:

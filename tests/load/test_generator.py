@@ -1,6 +1,7 @@
 """The load's process against a server that answers as it is told."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,11 @@ from .plan import Plan
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}"
 
 
+async def _read(reader: asyncio.StreamReader) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+
+
 @asynccontextmanager
 async def server(*, slow: int = -1, slow_s: float = 0.0, hang_up_after: int = 0) -> AsyncIterator[int]:
     """Answers 202; request number `slow` after `slow_s`, during which it answers nobody else either."""
@@ -23,9 +29,7 @@ async def server(*, slow: int = -1, slow_s: float = 0.0, hang_up_after: int = 0)
         nonlocal served
         try:
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                await reader.readexactly(length)
+                await _read(reader)
                 async with free:
                     served += 1
                     if served == hang_up_after:
@@ -66,4 +70,27 @@ async def test_a_request_whose_connection_was_closed_is_sent_again() -> None:
         plan = Plan(port, "key", "n", mode="open", seconds=0.5, rate=100, connections=2)
         seen = await Load(plan).run()
     assert seen.resent == 1
+    assert seen.codes == {"202": seen.requests}
+
+
+async def test_a_timeout_told_to_an_idle_connection_answers_no_request() -> None:
+    late = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 2\r\n\r\n{}"
+    greeted = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal greeted
+        greeted += 1
+        with contextlib.suppress(OSError, EOFError):
+            if greeted <= 3:
+                writer.write(late)
+            else:
+                while True:
+                    await _read(reader)
+                    writer.write(ACCEPTED)
+        writer.close()
+
+    listening = await asyncio.start_server(serve, HOST, 0)
+    async with listening:
+        port = listening.sockets[0].getsockname()[1]
+        seen = await Load(Plan(port, "key", "n", mode="open", seconds=0.5, rate=100, connections=3)).run()
     assert seen.codes == {"202": seen.requests}
