@@ -13,7 +13,7 @@ from .registry import fault
 
 RELAYS = ("transaction", "fraud", "account")
 CONSUMERS = ("transaction", "fraud", "account", "notification")
-_MARK = re.compile(r"\bUPDATE\s+(ONLY\s+)?(\w+\.)?outbox\b", re.IGNORECASE)
+_MARK = re.compile(r"\b(UPDATE|DELETE\s+FROM)\s+(ONLY\s+)?(\w+\.)?outbox", re.IGNORECASE)
 
 
 @fault(short=True)
