@@ -13,7 +13,8 @@ from .registry import fault
 
 RELAYS = ("transaction", "fraud", "account")
 CONSUMERS = ("transaction", "fraud", "account", "notification")
-_MARK = re.compile(r"\b(UPDATE|DELETE\s+FROM)\s+(ONLY\s+)?(\w+\.)?outbox", re.IGNORECASE)
+# A row taken from the list of what is unsent, or marked in its place; not old rows that are pruned.
+_MARK = re.compile(r"\b(UPDATE\s+(\w+\.)?outbox|DELETE\s+FROM\s+(\w+\.)?outbox_unsent)\b", re.IGNORECASE)
 
 
 @fault(short=True)
