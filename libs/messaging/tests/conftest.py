@@ -26,7 +26,7 @@ async def bench(
     owner = await asyncpg.connect(empty_database.owner_url)
     try:
         await owner.execute("SET search_path = transaction")
-        for statement in ddl.v1(app_role="transaction_app"):
+        for statement in (*ddl.v1(app_role="transaction_app"), *ddl.v2(app_role="transaction_app")):
             await owner.execute(statement)
         await owner.execute("CREATE TABLE effects (event_id uuid, subject text)")
         await owner.execute("GRANT SELECT, INSERT, DELETE ON effects TO transaction_app")
@@ -54,7 +54,9 @@ async def clean(request: pytest.FixtureRequest) -> None:
     admin = await asyncpg.connect(bench.admin_url)
     try:
         await admin.execute("SET session_replication_role = replica; SET search_path = transaction")
-        await admin.execute("DELETE FROM effects; DELETE FROM outbox; DELETE FROM inbox")
+        await admin.execute(
+            "DELETE FROM effects; DELETE FROM outbox_unsent; DELETE FROM outbox; DELETE FROM inbox"
+        )
         await admin.execute("DELETE FROM parked_actions; DELETE FROM parked; DELETE FROM quarantine")
     finally:
         await admin.close()

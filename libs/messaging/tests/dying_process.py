@@ -6,14 +6,17 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from contracts.messages import PaymentInitiated
+from messaging.event import Event
 from messaging.frame import Frame
 from messaging.processor import Processor
 from messaging.publisher import Publisher, Receipt
 from messaging.signing import KeyRing
 from messaging.topology import Topology
 from service_kit.database import Database
+from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit.bus import Bench, apply_effects, now, payment_initiated
 
 
@@ -37,6 +40,12 @@ class DyingProcessor(Processor):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def die_in_transaction(connection: AsyncConnection, events: Sequence[Event[Any]]) -> None:
+    """Dies when the effect is written and nothing is committed yet."""
+    await apply_effects(connection, events)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 async def main(part: str) -> None:
     """Run until death."""
     bench = Bench(
@@ -57,6 +66,8 @@ async def main(part: str) -> None:
     elif part == "relay":
         publisher = DyingPublisher(bench.broker_url, bench.topology, name="dying relay")
         await bench.relay(publisher).run()
+    elif part == "consumer-in-transaction":
+        await bench.consumer(bench.processor(die_in_transaction)).run()
     else:
         processor = DyingProcessor(
             transaction=bench.database.transaction,

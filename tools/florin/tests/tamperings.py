@@ -107,7 +107,10 @@ TAMPERINGS: dict[str, tuple[int | str, ...]] = {
         f"DELETE FROM fraud.inbox WHERE event_id = (SELECT event_id FROM transaction.outbox "
         f"WHERE type = 'florin.payment.initiated.v1' AND subject = {FIRST}::text)",
     ),
-    "an event never sent": (7, f"UPDATE transaction.outbox SET sent_at = NULL WHERE {_NOTICE}"),
+    "an event never sent": (
+        7,
+        f"INSERT INTO transaction.outbox_unsent SELECT position FROM transaction.outbox WHERE {_NOTICE}",
+    ),
     "a trigger removed": (9, "DROP TRIGGER payments_is_append_only ON transaction.payments"),
     "a trigger disabled": (9, "ALTER TABLE account.entries DISABLE TRIGGER entries_is_append_only"),
     "a trigger for replicas only": (

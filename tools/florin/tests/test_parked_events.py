@@ -132,7 +132,7 @@ async def test_what_was_sent_is_sent_again_and_moves_nothing_twice(running: Runn
     assert paid.json()["status"] == "SETTLED"
 
     async def all_sent() -> bool:
-        query = " UNION ALL ".join(f"SELECT * FROM {one}.outbox WHERE sent_at IS NULL" for one in SERVICES)
+        query = " UNION ALL ".join(f"SELECT * FROM {one}.outbox_unsent" for one in SERVICES)
         return await _value(running, f"SELECT count(*) FROM ({query}) unsent") == 0
 
     await eventually(all_sent)

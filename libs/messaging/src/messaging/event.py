@@ -8,6 +8,7 @@ JSON form, one element of a frame's array (CloudEvents JSON batch format):
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -16,9 +17,9 @@ from contracts.catalogue import BY_NAME, BY_PAYLOAD
 from contracts.messages import Payload
 from opentelemetry import trace
 from pydantic import ValidationError
-from uuid_utils.compat import uuid7
 
 from messaging.failures import MalformedFrame, PermanentFailure
+from messaging.ids import read_uuid, uuid7
 
 P = TypeVar("P", bound=Payload)
 P_co = TypeVar("P_co", bound=Payload, covariant=True)
@@ -93,7 +94,7 @@ def encode(event: Event[Payload]) -> bytes:
         "source": event.source,
         "type": event.type,
         "subject": event.subject,
-        "time": event.occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "time": _rfc3339(event.occurred_at),
         "datacontenttype": "application/json",
         "sequence": str(event.sequence),
     }
@@ -103,6 +104,12 @@ def encode(event: Event[Payload]) -> bytes:
         attributes["causationid"] = str(event.causation_id)
     attributes["data"] = orjson.Fragment(event.data.__pydantic_serializer__.to_json(event.data))
     return orjson.dumps(attributes)
+
+
+# The events of one batch mostly bear one and the same time.
+@lru_cache(maxsize=64)
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def decode_batch(body: bytes, *, routing_key: str) -> list[RawEvent]:
@@ -132,7 +139,7 @@ def _read_attributes(element: object, routing_key: str) -> RawEvent:
         raise MalformedFrame("malformed_body", "specversion, type or source is not what the frame promises")
     try:
         return RawEvent(
-            id=UUID(element["id"]), type=routing_key, subject=str(element["subject"]), attributes=element
+            id=read_uuid(element["id"]), type=routing_key, subject=str(element["subject"]), attributes=element
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise MalformedFrame("malformed_body", f"id or subject is missing or wrong: {error}") from error
@@ -152,7 +159,7 @@ def read(raw: RawEvent) -> Event[Payload]:
             sequence=int(element["sequence"]),
             occurred_at=datetime.fromisoformat(element["time"]),
             traceparent=element.get("traceparent"),
-            causation_id=UUID(causation) if causation is not None else None,
+            causation_id=read_uuid(causation) if causation is not None else None,
             data=entry.payload.model_validate(element["data"]),
         )
     except ValidationError as error:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from contracts.catalogue import BY_NAME
-from uuid_utils.compat import uuid7
 
 from messaging.event import RawEvent, decode_batch
 from messaging.failures import MalformedFrame
+from messaging.ids import uuid7
 from messaging.signing import Key, KeyRing, sign
 
 CONTENT_TYPE = "application/cloudevents-batch+json"

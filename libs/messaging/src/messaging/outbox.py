@@ -1,7 +1,7 @@
 """The transactional outbox: an event is written in the same commit as the change that it tells of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts.messages import Payload
@@ -16,47 +16,54 @@ _WRITTEN = "florin.outbox_written"
 
 _ADD = text(
     """
-    INSERT INTO outbox (event_id, type, subject, body)
-    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:subjects AS text[]),
-                         CAST(:bodies AS text[]))
-    RETURNING position, event_id
+    WITH added AS (
+        INSERT INTO outbox (event_id, type, subject, body)
+        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:subjects AS text[]),
+                             CAST(:bodies AS text[]))
+        RETURNING position, event_id
+    ), unsent AS (
+        INSERT INTO outbox_unsent (position) SELECT position FROM added
+    )
+    SELECT position, event_id FROM added
     """
 )
 _CLAIM = text(
     """
-    SELECT position, type, body FROM outbox
-    WHERE sent_at IS NULL AND available_at <= now() - CAST(:min_age AS interval)
-    ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED
+    SELECT position, o.type, o.body FROM outbox_unsent u JOIN outbox o USING (position)
+    WHERE u.available_at <= now() - CAST(:min_age AS interval)
+    ORDER BY position LIMIT :limit FOR UPDATE OF u SKIP LOCKED
     """
 )
-_MARK_SENT = text("UPDATE outbox SET sent_at = now() WHERE position = ANY(CAST(:positions AS bigint[]))")
+_MARK_SENT = text("DELETE FROM outbox_unsent WHERE position = ANY(CAST(:positions AS bigint[]))")
 # A frame that the broker refuses must not pin the relay: it steps back, ever longer, up to five minutes.
 _POSTPONE = text(
     """
-    UPDATE outbox SET attempts = attempts + 1,
+    UPDATE outbox_unsent SET attempts = attempts + 1,
         available_at = now() + least(interval '5 minutes', interval '1 second' * power(2, least(attempts, 9)))
     WHERE position = ANY(CAST(:positions AS bigint[]))
     """
 )
 _REDRIVE = text(
     """
-    UPDATE outbox SET sent_at = NULL, available_at = now()
-    WHERE created_at >= :since AND sent_at IS NOT NULL
+    INSERT INTO outbox_unsent (position) SELECT position FROM outbox WHERE created_at >= :since
+    ON CONFLICT (position) DO NOTHING
     """
 )
 _PRUNE = text(
     """
     DELETE FROM outbox WHERE position IN (
-        SELECT position FROM outbox
+        SELECT position FROM outbox o
         WHERE created_at < now() - CAST(:retention AS interval)
-          AND sent_at < now() - CAST(:retention AS interval)
+          AND NOT EXISTS (SELECT FROM outbox_unsent u WHERE u.position = o.position)
         LIMIT :limit)
     """
 )
 _BACKLOG = text(
     """
-    SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age_s
-    FROM (SELECT created_at FROM outbox WHERE sent_at IS NULL ORDER BY position LIMIT 100000) AS unsent
+    SELECT count(*) AS pending,
+        coalesce(extract(epoch FROM now() -
+            (SELECT created_at FROM outbox WHERE position = min(unsent.position))), 0) AS age_s
+    FROM (SELECT position FROM outbox_unsent ORDER BY position LIMIT 100000) AS unsent
     """
 )
 
@@ -74,15 +81,15 @@ async def add(connection: AsyncConnection, events: Sequence[Event[Payload]]) -> 
     """Write events in the caller's transaction; the relay sends them once that has committed."""
     if not events:
         return
-    encoded = {event.id: OutboxRow(0, event.type, encode(event).decode()) for event in events}
+    encoded = {event.id: (event.type, encode(event).decode()) for event in events}
     parameters = {
         "ids": list(encoded),
         "types": [event.type for event in events],
         "subjects": [event.subject for event in events],
-        "bodies": [row.body for row in encoded.values()],
+        "bodies": [body for _, body in encoded.values()],
     }
     added = await connection.execute(_ADD, parameters)
-    rows = [replace(encoded[event_id], position=position) for position, event_id in added]
+    rows = [OutboxRow(position, *encoded[event_id]) for position, event_id in added.all()]
     connection.info.setdefault(_WRITTEN, []).extend(rows)
 
 
@@ -105,7 +112,7 @@ async def claim(
     Rows younger than `min_age` are left to the process that wrote them.
     """
     rows = await connection.execute(_CLAIM, {"limit": limit, "min_age": min_age})
-    return [OutboxRow(row.position, row.type, row.body) for row in rows]
+    return [OutboxRow(*row) for row in rows.all()]
 
 
 async def mark_sent(connection: AsyncConnection, positions: Sequence[int]) -> None:
@@ -127,7 +134,7 @@ async def redrive(connection: AsyncConnection, *, since: datetime) -> int:
 
 
 async def prune(connection: AsyncConnection, *, retention: timedelta, limit: int = 10_000) -> int:
-    """Delete up to `limit` rows that were sent longer ago than `retention`."""
+    """Delete up to `limit` rows that were written longer ago than `retention` and have been sent."""
     result = await connection.execute(_PRUNE, {"retention": retention, "limit": limit})
     return result.rowcount
 

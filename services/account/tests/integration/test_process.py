@@ -37,7 +37,7 @@ async def test_killed_and_started_again_it_moves_each_payment_once(
     answers = Answers(keyring, _outcome)
 
     async def nothing_unsent() -> bool:
-        return not await bank.rows("SELECT 1 FROM outbox WHERE sent_at IS NULL LIMIT 1")
+        return not await bank.rows("SELECT 1 FROM outbox_unsent LIMIT 1")
 
     await kill_in_the_middle(
         "account",

@@ -32,7 +32,7 @@ async def test_killed_and_started_again_it_answers_every_payment_once(
     make_payment: Callable[..., Event[PaymentInitiated]],
 ) -> None:
     async def nothing_unsent() -> bool:
-        return not await fraud.rows("SELECT 1 FROM outbox WHERE sent_at IS NULL LIMIT 1")
+        return not await fraud.rows("SELECT 1 FROM outbox_unsent LIMIT 1")
 
     events = [make_payment(amount_minor=1_000_000 if n % 10 == 0 else 1) for n in range(PAYMENTS)]
     answers = Answers(keyring, lambda data: str(data.decision))

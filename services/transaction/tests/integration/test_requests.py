@@ -155,6 +155,17 @@ async def test_a_question_that_cannot_be_answered_is_an_error_and_not_an_empty_l
     assert answer.json()["code"] in {"invalid_request", "invalid_cursor"}
 
 
+async def test_a_list_holds_the_clients_own_payments_only(service: Service) -> None:
+    """With or without a filter; another client's accounts may bear the same names."""
+    mine = await service.accepted(debtor="SHARED")
+    theirs = (await service.pay(debtor="SHARED", client=service.other)).json()["id"]
+    for params in ({"account": "SHARED"}, {"status": "PENDING", "limit": "200"}, {}):
+        listed = (await service.api.get("/v1/payments", params=params)).json()["items"]
+        ids = [item["id"] for item in listed]
+        assert mine in ids
+        assert theirs not in ids
+
+
 async def test_pages_neither_repeat_nor_skip(service: Service) -> None:
     """Cursor by cursor, every payment once, also while new ones arrive."""
     made = [await service.accepted(debtor="PAGED") for _ in range(7)]

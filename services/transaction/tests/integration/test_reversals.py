@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
+from testkit.databases import ServiceDatabase, connect
 
 from .conftest import Service
 
@@ -53,6 +55,22 @@ async def test_twenty_reversals_at_once_give_back_no_more_than_the_original(serv
     codes = [answer.status_code for answer in answers]
     assert (codes.count(202), codes.count(409)) == (10, 10)
     assert (await service.get(original))["reversed_minor"] == 1000
+
+
+@pytest.mark.parametrize("taken_minor", [501, -1])
+async def test_the_database_bounds_what_reversals_take(
+    service: Service, transaction_database: ServiceDatabase, taken_minor: int
+) -> None:
+    """Whatever the code above it asks for: neither more than was moved nor less than nothing."""
+    original = await service.settled(amount_minor=500)
+    connection = await connect(transaction_database.app_url)
+    try:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute(
+                "UPDATE payment_states SET reversed_minor = $2 WHERE payment_id = $1", original, taken_minor
+            )
+    finally:
+        await connection.close()
 
 
 async def test_a_rejected_reversal_gives_its_share_back(service: Service) -> None:

@@ -149,7 +149,7 @@ async def lock(
     connection: AsyncConnection, payment_ids: Iterable[UUID]
 ) -> dict[UUID, tuple[Payment, Standing]]:
     """Lock where these payments stand, until the transaction ends; absent ids are left out."""
-    rows = await connection.execute(_LOCK, {"ids": sorted(set(payment_ids))})
+    rows = await connection.execute(_LOCK, {"ids": list(set(payment_ids))})
     return {row.id: (payment_from(row), _standing_from(row)) for row in rows}
 
 

@@ -15,8 +15,7 @@ async def outboxes_empty(audit: Audit) -> Finding:
     first = None
     for schema in SERVICES:
         row = await audit.snapshot.fetchrow(
-            f"SELECT count(*) AS waiting, min(position) AS position FROM {schema}.outbox "
-            "WHERE sent_at IS NULL"
+            f"SELECT count(*) AS waiting, min(position) AS position FROM {schema}.outbox_unsent"
         )
         assert row is not None, "an aggregate has a row"
         if row["waiting"] and first is None:
@@ -38,7 +37,8 @@ async def all_arrived(audit: Audit) -> Finding:
     """Every event that was sent is in the inbox of each of its consumers."""
     checked = 0
     for entry in CATALOGUE:
-        sent = f"SELECT count(*) FROM {entry.producer}.outbox WHERE type = $1 AND sent_at IS NOT NULL"
+        unsent = f"SELECT FROM {entry.producer}.outbox_unsent u WHERE u.position = o.position"
+        sent = f"SELECT count(*) FROM {entry.producer}.outbox o WHERE o.type = $1 AND NOT EXISTS ({unsent})"
         checked += await audit.snapshot.fetchval(sent, entry.name)
         for consumer in entry.consumers:
             lost = await audit.snapshot.fetchval(
@@ -46,7 +46,7 @@ async def all_arrived(audit: Audit) -> Finding:
                 SELECT format('%s %s of payment %s was sent and never reached {consumer}', o.type, o.event_id,
                               o.subject)
                 FROM {entry.producer}.outbox o
-                WHERE o.type = $1 AND o.sent_at IS NOT NULL
+                WHERE o.type = $1 AND NOT EXISTS ({unsent})
                   AND NOT EXISTS (SELECT FROM {consumer}.inbox i WHERE i.event_id = o.event_id)
                 ORDER BY o.position LIMIT 1
                 """,

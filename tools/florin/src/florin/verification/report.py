@@ -37,7 +37,7 @@ CHECKS: tuple[Check, ...] = tuple(
 )
 _LOOK_EVERY_S = 0.2
 _UNSENT = " UNION ALL ".join(
-    f"SELECT EXISTS (SELECT FROM {schema}.outbox WHERE sent_at IS NULL) AS waiting"  # noqa: S608
+    f"SELECT EXISTS (SELECT FROM {schema}.outbox_unsent) AS waiting"  # noqa: S608
     for schema in SERVICES
 )
 
