@@ -17,7 +17,7 @@ from .registry import fault
 ROUNDS = 3
 SIGNED_S = 15.0
 ARRIVED_S = 30.0
-# Between a frame's sealing and the mark that it was sent.
+# From a frame's sealing until the broker has it.
 ON_ITS_WAY_S = 1.0
 
 
@@ -50,7 +50,7 @@ async def _heard_from(keys: set[str], heard: Heard) -> None:
 
 
 async def _all_arrived(arena: Arena) -> None:
-    """Returns once all that was sent until now has been handled by everyone who must hear it."""
+    """Returns once all that was written until now has been handled by everyone who must hear it."""
     async with arena.auditor() as connection:
         until: datetime = await connection.fetchval("SELECT now()")
 
@@ -59,7 +59,7 @@ async def _all_arrived(arena: Arena) -> None:
                 for consumer in entry.consumers:
                     missing = await connection.fetchval(
                         f"SELECT count(*) FROM {entry.producer}.outbox o WHERE o.type = $1 "
-                        "AND o.sent_at < $2 AND o.created_at > $2 - interval '5 minutes' AND NOT EXISTS "
+                        "AND o.created_at BETWEEN $2 - interval '5 minutes' AND $2 AND NOT EXISTS "
                         f"(SELECT FROM {consumer}.inbox i WHERE i.event_id = o.event_id)",
                         entry.name,
                         until,

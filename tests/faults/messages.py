@@ -137,8 +137,10 @@ async def _settled(arena: Arena, what: str, *, bad: Sequence[Bad], forge: Forge)
     began = now()
     delivering = []
     every = len(bad) // 25
+    keys: list[str] = []
     for batch in range(25):
         intents = [Intent(arena.payer.key(what), "BAD-A", "BAD-B", 1) for _ in range(100)]
+        keys += [intent.key for intent in intents]
         # Beside the payments: what is measured is how the services bear it, not how fast it is sent.
         delivering += [
             asyncio.create_task(forge.deliver(one.service, [one.frame]))
@@ -151,10 +153,10 @@ async def _settled(arena: Arena, what: str, *, bad: Sequence[Bad], forge: Forge)
         async with arena.auditor() as connection:
             count = await connection.fetchval(
                 "SELECT count(*) FROM transaction.payments p JOIN transaction.payment_states s "
-                "ON s.payment_id = p.id AND s.status = 'SETTLED' WHERE p.idempotency_key LIKE $1",
-                f"{arena.payer.name}:{what}:%",
+                "ON s.payment_id = p.id AND s.status = 'SETTLED' WHERE p.idempotency_key = ANY($1)",
+                keys,
             )
-        return bool(count == 2_500)
+        return bool(count == len(keys))
 
     await eventually(all_settled, timeout_s=60, every_s=0.1)
     return now() - began
