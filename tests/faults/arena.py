@@ -41,7 +41,7 @@ class Pace:
     payment is held in memory at the end; `calm_answers`: that many make a before and an after.
     """
 
-    stopped_s: float = 5.0
+    stopped_s: float = 4.0
     moments: int = 1
     services: int = 4
     batches_per_s: float = 2.0

@@ -97,6 +97,7 @@ class Walk:
 
     async def all(self) -> None:
         """The whole list in an order of its own; again while there is time."""
+        await self._calm()
         while True:
             faults = list(self._order.faults)
             self._arena.chance.shuffle(faults)
@@ -104,7 +105,6 @@ class Walk:
                 # The first walk is always whole: a fault that never fired would be a failure.
                 if len(self.records) >= len(faults) and self._is_over():
                     return
-                await self._calm()
                 self.records.append(await self._one(fault))
             if self._is_over():
                 return

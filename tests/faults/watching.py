@@ -40,7 +40,8 @@ class Books:
                     if connection is None or connection.is_closed():
                         connection = await connect(self.url)
                     self.look_at(await connection.fetch(_BOOKS, timeout=10))
-                except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                except Exception:
+                    # A server that dies under it makes the driver raise about everything, its own errors too.
                     self.missed += 1
                     if connection is not None:
                         connection.terminate()
