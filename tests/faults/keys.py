@@ -59,7 +59,8 @@ async def _all_arrived(arena: Arena) -> None:
                 for consumer in entry.consumers:
                     missing = await connection.fetchval(
                         f"SELECT count(*) FROM {entry.producer}.outbox o WHERE o.type = $1 "
-                        "AND o.created_at BETWEEN $2 - interval '5 minutes' AND $2 AND NOT EXISTS "
+                        "AND o.created_at < $2 AND o.created_at > $2::timestamptz - interval '5 minutes' "
+                        "AND NOT EXISTS "
                         f"(SELECT FROM {consumer}.inbox i WHERE i.event_id = o.event_id)",
                         entry.name,
                         until,
