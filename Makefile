@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST ?= $(BIN)/pytest
 ARGS ?=
 
-.PHONY: help bootstrap up down wipe status logs demo test test-slow faults faults-long bench lint fmt types arch security api-docs lock check
+.PHONY: help bootstrap up down wipe status logs demo test test-slow faults faults-long mutation bench lint fmt types arch security api-docs lock check
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ faults-long: bootstrap ## the same with longer holds, again and again (ARGS=--mi
 
 bench: bootstrap ## measure this machine: settled payments a second, latency, growth (ARGS=--help: what else)
 	@$(BIN)/python -m tests.load $(ARGS)
+
+mutation: bootstrap ## take out safeguards one at a time: a test must miss each (ARGS=--list: which)
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 lint: bootstrap ## ruff, mypy, architecture, bandit
 	@$(BIN)/ruff check

@@ -123,7 +123,7 @@ async def test_what_the_server_refuses_at_commit_is_a_definite_refusal(database:
             await connection.execute(INSERT, {"number": -1})
     assert sqlstate(refused.value) == "23514"
     assert not is_outage(refused.value)
-    assert await numbers(database) == {1}
+    assert -1 not in await numbers(database)
 
 
 async def test_a_connection_lost_during_commit_has_an_unknown_outcome(database: Database) -> None:
@@ -131,7 +131,7 @@ async def test_a_connection_lost_during_commit_has_an_unknown_outcome(database: 
         async with database.transaction() as connection:
             await connection.execute(INSERT, {"number": -2})
     assert is_outage(unknown.value)
-    assert await numbers(database) == {1}
+    assert -2 not in await numbers(database)
 
 
 async def test_a_connection_lost_before_commit_is_an_outage_and_nothing_was_done(
@@ -147,7 +147,7 @@ async def test_a_connection_lost_before_commit_is_an_outage_and_nothing_was_done
 
     with pytest.raises(DatabaseUnavailable):
         await loses_its_connection()
-    assert await numbers(database) == {1}
+    assert 3 not in await numbers(database)
 
 
 async def test_a_statement_on_a_lost_connection_is_an_outage(

@@ -1,14 +1,27 @@
 """At most one payment per client and key, for ever; every edge of it."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+from testkit.waiting import eventually
 from transaction_service.domain.payment import PaymentOrder
-from transaction_service.operations.accept_payments import Accepted, PaymentRequest, accept_payments
+from transaction_service.operations.accept_payments import (
+    Accepted,
+    Outcome,
+    PaymentRequest,
+    accept_payments,
+)
 
 from .conftest import Service
+
+WAITING = """
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE NOT l.granted AND a.datname = current_database()
+"""
 
 
 async def test_the_same_request_again_is_answered_alike_and_makes_nothing(service: Service) -> None:
@@ -57,6 +70,33 @@ async def test_two_writers_with_overlapping_keys_neither_double_nor_deadlock(ser
 
     made = await asyncio.gather(*(write(requests[::step]) for step in (1, -1) * 8))
     assert sum(made) == 50
+
+
+async def test_two_writers_that_wait_for_a_key_between_theirs_do_not_deadlock(service: Service) -> None:
+    """Both take their keys in one order, so that neither holds what the other one waits for."""
+    keys = [f"{letter}-{uuid4().hex}" for letter in "amz"]
+    requests = [PaymentRequest(PaymentOrder("alpha", key, "A", "B", 1, "EUR")) for key in keys]
+
+    async def write(connection: AsyncConnection, batch: list[PaymentRequest]) -> list[Outcome]:
+        parts = service.parts
+        return await accept_payments(connection, batch, at=parts.clock.now(), new_id=parts.new_id)
+
+    async def write_alone(batch: list[PaymentRequest]) -> list[Outcome]:
+        async with service.database.transaction() as connection:
+            return await write(connection, batch)
+
+    async def waiting(number: int) -> bool:
+        return bool(await service.scalar(f"SELECT count(*) = {number} {WAITING}"))
+
+    async with service.database.engine.connect() as holder:
+        await write(holder, requests[1:2])
+        writers = []
+        for number, batch in enumerate((requests, requests[::-1]), start=1):
+            writers.append(asyncio.create_task(write_alone(batch)))
+            await eventually(partial(waiting, number))
+        await holder.rollback()
+    made = [one for outcomes in await asyncio.gather(*writers) for one in outcomes]
+    assert sum(isinstance(one, Accepted) and not one.replayed for one in made) == 3
 
 
 @pytest.mark.parametrize(
