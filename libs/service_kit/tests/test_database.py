@@ -101,6 +101,7 @@ async def test_a_block_that_raises_or_is_cancelled_leaves_nothing_and_gives_its_
 
     with pytest.raises(LookupError):
         await fails()
+    assert 2 not in await numbers(database)
 
     async def never_ends() -> None:
         async with database.transaction() as connection:
