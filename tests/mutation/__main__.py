@@ -109,8 +109,12 @@ def _judge_all(
         console.print(f"{judgement.seconds:5.1f} s  {judgement.verdict:9} {mutant.name}", markup=False)
         return judgement
 
-    with ThreadPoolExecutor(len(trees)) as threads:
+    threads = ThreadPoolExecutor(len(trees))
+    try:
         return dict(zip(mutants, threads.map(judged, mutants), strict=True))
+    finally:
+        # Interrupted, it ends with the tests that run, and not with all that wait.
+        threads.shutdown(cancel_futures=True)
 
 
 def _judged(tree: CopiedTree, mutant: Mutant) -> Judgement:
