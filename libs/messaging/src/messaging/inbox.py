@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_CLAIM = text(
+from messaging.statement import Statement
+
+_CLAIM = Statement(
     """
     INSERT INTO inbox (event_id) SELECT unnest(CAST(:ids AS uuid[]))
     ON CONFLICT (event_id) DO NOTHING RETURNING event_id
@@ -23,5 +24,4 @@ async def claim(connection: AsyncConnection, event_ids: Iterable[UUID]) -> set[U
     ids = sorted(set(event_ids))
     if not ids:
         return set()
-    rows = await connection.execute(_CLAIM, {"ids": ids})
-    return set(rows.scalars())
+    return {row[0] for row in await _CLAIM.rows(connection, {"ids": ids})}

@@ -9,12 +9,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from messaging.event import Event, encode
+from messaging.statement import Statement
 
 # Where a connection keeps the rows that its transaction has written, for the relay to be handed after commit.
 # Whoever begins a transaction must first forget what an earlier one may have left there (`forget`).
 _WRITTEN = "florin.outbox_written"
 
-_ADD = text(
+_ADD = Statement(
     """
     WITH added AS (
         INSERT INTO outbox (event_id, type, subject, body)
@@ -34,7 +35,7 @@ _CLAIM = text(
     ORDER BY position LIMIT :limit FOR UPDATE OF u SKIP LOCKED
     """
 )
-_MARK_SENT = text("DELETE FROM outbox_unsent WHERE position = ANY(CAST(:positions AS bigint[]))")
+_MARK_SENT = Statement("DELETE FROM outbox_unsent WHERE position = ANY(CAST(:positions AS bigint[]))")
 # A frame that the broker refuses must not pin the relay: it steps back, ever longer, up to five minutes.
 _POSTPONE = text(
     """
@@ -88,8 +89,8 @@ async def add(connection: AsyncConnection, events: Sequence[Event[Payload]]) -> 
         "subjects": [event.subject for event in events],
         "bodies": [body for _, body in encoded.values()],
     }
-    added = await connection.execute(_ADD, parameters)
-    rows = [OutboxRow(position, *encoded[event_id]) for position, event_id in added.all()]
+    added = await _ADD.rows(connection, parameters)
+    rows = [OutboxRow(position, *encoded[event_id]) for position, event_id in added]
     connection.info.setdefault(_WRITTEN, []).extend(rows)
 
 
@@ -118,7 +119,7 @@ async def claim(
 async def mark_sent(connection: AsyncConnection, positions: Sequence[int]) -> None:
     """Record that the broker has confirmed these rows."""
     if positions:
-        await connection.execute(_MARK_SENT, {"positions": list(positions)})
+        await _MARK_SENT.run(connection, {"positions": list(positions)})
 
 
 async def postpone(connection: AsyncConnection, positions: Sequence[int]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from messaging.statement import Statement
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +24,7 @@ _WANTED = """FROM accounts a
 
 # In id order: two opposite transfers would deadlock. A statement of its own, before any read that decides,
 # so that whatever is read next is what the last holder of the locks left.
-_LOCK = text(f"SELECT {_LEDGER_COLUMNS} {_WANTED} ORDER BY a.id FOR UPDATE OF a")
+_LOCK = Statement(f"SELECT {_LEDGER_COLUMNS} {_WANTED} ORDER BY a.id FOR UPDATE OF a")
 _LOAD = text(
     f"SELECT {_COLUMNS} FROM accounts a "  # noqa: S608
     "WHERE a.client_id = :client_id AND a.reference = :reference"
@@ -86,7 +87,7 @@ class OpenedAccount:
 
 async def lock_accounts(connection: AsyncConnection, keys: Iterable[AccountKey]) -> list[Account]:
     """Lock the accounts that exist among the keys until the transaction ends, in id order."""
-    rows = (await connection.execute(_LOCK, _wanted(keys))).all()
+    rows = await _LOCK.rows(connection, _wanted(keys))
     return [_account(row) for row in rows]
 
 
@@ -170,7 +171,7 @@ def _wanted(keys: Iterable[AccountKey]) -> dict[str, Any]:
     return {"client_ids": [key[0] for key in distinct], "references": [key[1] for key in distinct]}
 
 
-def _account(row: Row[Any]) -> Account:
+def _account(row: Sequence[Any]) -> Account:
     # By position, in the order of the columns, which is that of the fields: by name costs twice as much.
     id_, client_id, reference, currency, kind, state, *figures = row[:_LEDGER_WIDTH]
     return Account(id_, client_id, reference, currency, _KINDS[kind], _STATES[state], *figures)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from messaging.statement import Statement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from account_service.domain.account import Account
@@ -13,7 +13,7 @@ from account_service.domain.decision import Completed, Recorded
 from account_service.domain.posting import Posting, PostingKind, PostingRequest
 from account_service.domain.rules import DeclineCode, Declined
 
-_RECORDED = text(
+_RECORDED = Statement(
     """
     SELECT p.payment_id, p.client_id, p.kind, d.reference AS debtor, c.reference AS creditor,
            credit.amount_minor, credit.currency, p.reverses, p.id AS posting_id, p.posted_at,
@@ -32,31 +32,35 @@ _RECORDED = text(
     """
 )
 # Postings, entries and balances in one statement: one round trip, and nothing can come between them.
-_RECORD = text(
+_RECORD = Statement(
     """
     WITH written AS (
         INSERT INTO postings (id, client_id, kind, payment_id, reverses, reference, description, posted_at)
-        SELECT n.*, :at FROM unnest(CAST(:ids AS uuid[]), CAST(:client_ids AS text[]),
+        SELECT n.*, CAST(:at AS timestamptz)
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:client_ids AS text[]),
             CAST(:kinds AS text[]), CAST(:payment_ids AS uuid[]), CAST(:reverses AS uuid[]),
             CAST(:references AS text[]), CAST(:descriptions AS text[])) AS n
     ), legs AS (
         INSERT INTO entries (posting_id, leg, account_id, entry_number, amount_minor, balance_after_minor,
             currency, posted_at)
-        SELECT n.*, :at FROM unnest(CAST(:posting_ids AS uuid[]), CAST(:legs AS smallint[]),
+        SELECT n.*, CAST(:at AS timestamptz)
+        FROM unnest(CAST(:posting_ids AS uuid[]), CAST(:legs AS smallint[]),
             CAST(:account_ids AS bigint[]), CAST(:entry_numbers AS bigint[]), CAST(:amounts AS bigint[]),
             CAST(:balances_after AS bigint[]), CAST(:currencies AS text[])) AS n
     )
-    UPDATE accounts SET posted_minor = n.posted_minor, version = n.version, updated_at = :at
+    UPDATE accounts SET posted_minor = n.posted_minor, version = n.version,
+        updated_at = CAST(:at AS timestamptz)
     FROM unnest(CAST(:changed_ids AS bigint[]), CAST(:posted AS bigint[]), CAST(:versions AS bigint[]))
         AS n (id, posted_minor, version)
     WHERE accounts.id = n.id
     """
 )
-_RECORD_DECLINES = text(
+_RECORD_DECLINES = Statement(
     """
     INSERT INTO posting_declines (payment_id, client_id, kind, debtor, creditor, amount_minor, currency,
         reverses, code, field, declined_at)
-    SELECT n.*, :at FROM unnest(CAST(:payment_ids AS uuid[]), CAST(:client_ids AS text[]),
+    SELECT n.*, CAST(:at AS timestamptz)
+        FROM unnest(CAST(:payment_ids AS uuid[]), CAST(:client_ids AS text[]),
         CAST(:kinds AS text[]), CAST(:debtors AS text[]), CAST(:creditors AS text[]),
         CAST(:amounts AS bigint[]), CAST(:currencies AS text[]), CAST(:reverses AS uuid[]),
         CAST(:codes AS text[]), CAST(:fields AS text[])) AS n
@@ -66,7 +70,7 @@ _RECORD_DECLINES = text(
 
 async def load_recorded(connection: AsyncConnection, payment_ids: Iterable[UUID]) -> list[Recorded]:
     """What those of the payments that have been answered were asked and answered."""
-    rows = await connection.execute(_RECORDED, {"payment_ids": list(payment_ids)})
+    rows = await _RECORDED.rows(connection, {"payment_ids": list(payment_ids)})
     return [_recorded(row) for row in rows]
 
 
@@ -98,8 +102,8 @@ async def record_postings(
         "posted": [account.posted_minor for account in changed],
         "versions": [account.version for account in changed],
     }
-    result = await connection.execute(_RECORD, parameters)
-    assert result.rowcount == len(changed), "every account that moved is written"
+    written = await _RECORD.run(connection, parameters)
+    assert written == len(changed), "every account that moved is written"
 
 
 async def record_declines(
@@ -122,20 +126,22 @@ async def record_declines(
         "codes": [declined.code.value for _, declined in declines],
         "fields": [declined.field for _, declined in declines],
     }
-    await connection.execute(_RECORD_DECLINES, parameters)
+    await _RECORD_DECLINES.run(connection, parameters)
 
 
-def _recorded(row: Row[Any]) -> Recorded:
+def _recorded(row: Sequence[Any]) -> Recorded:
+    payment_id, client_id, kind, debtor, creditor, amount_minor, currency, reverses, *answer = row
+    posting_id, posted_at, code, field = answer
     request = PostingRequest(
-        kind=PostingKind(row.kind),
-        client_id=row.client_id,
-        debtor=row.debtor,
-        creditor=row.creditor,
-        amount_minor=row.amount_minor,
-        currency=row.currency,
-        payment_id=row.payment_id,
-        reverses=row.reverses,
+        kind=PostingKind(kind),
+        client_id=client_id,
+        debtor=debtor,
+        creditor=creditor,
+        amount_minor=amount_minor,
+        currency=currency,
+        payment_id=payment_id,
+        reverses=reverses,
     )
-    if row.code is None:
-        return Recorded(request, Completed(row.posting_id, row.posted_at))
-    return Recorded(request, Declined(DeclineCode(row.code), row.field))
+    if code is None:
+        return Recorded(request, Completed(posting_id, posted_at))
+    return Recorded(request, Declined(DeclineCode(code), field))

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.money import Money
+from messaging.statement import Statement
 from sqlalchemy import text
-from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fraud_service.domain.payments import PaymentKind, ScreenedPayment
@@ -26,20 +26,21 @@ class DecisionRecord:
 
 
 _PAYMENT = "payment_id, client_id, kind, debtor, creditor, amount_minor, currency, reference, created_at"
-_KNOWN = text(f"SELECT {_PAYMENT} FROM decisions WHERE payment_id = ANY(CAST(:ids AS uuid[]))")  # noqa: S608
+_KNOWN = Statement(f"SELECT {_PAYMENT} FROM decisions WHERE payment_id = ANY(CAST(:ids AS uuid[]))")  # noqa: S608
 _ONE = text(
     f"SELECT {_PAYMENT}, decision, score, reasons, rules_version, fired, velocity, decided_at "  # noqa: S608
     "FROM decisions WHERE payment_id = :payment_id"
 )
-_SAVE = text(
+_SAVE = Statement(
     """
     WITH kept AS (
         INSERT INTO decisions (payment_id, client_id, kind, debtor, creditor, amount_minor, currency,
                                reference, created_at, decision, score, reasons, rules_version, fired,
                                velocity, event_id, decided_at)
         SELECT payment_id, client_id, kind, debtor, creditor, amount_minor, currency, reference,
-               created_at, decision, score, reasons::jsonb, :rules_version, fired::jsonb, velocity::jsonb,
-               event_id, :decided_at
+               created_at, decision, score, reasons::jsonb, CAST(:rules_version AS integer), fired::jsonb,
+               velocity::jsonb,
+               event_id, CAST(:decided_at AS timestamptz)
         FROM unnest(CAST(:payment_ids AS uuid[]), CAST(:client_ids AS text[]), CAST(:kinds AS text[]),
                     CAST(:debtors AS text[]), CAST(:creditors AS text[]), CAST(:amounts AS bigint[]),
                     CAST(:currencies AS text[]), CAST(:reference_texts AS text[]),
@@ -59,8 +60,8 @@ async def load_screened(
     connection: AsyncConnection, payment_ids: Collection[UUID]
 ) -> Mapping[UUID, ScreenedPayment]:
     """Those of the payments that have a decision, with the inputs it was made on."""
-    rows = await connection.execute(_KNOWN, {"ids": list(payment_ids)})
-    return {row.payment_id: payment_of(row) for row in rows}
+    rows = await _KNOWN.rows(connection, {"ids": list(payment_ids)})
+    return {row[0]: payment_of(row) for row in rows}
 
 
 async def load_decision(connection: AsyncConnection, payment_id: UUID) -> DecisionRecord | None:
@@ -90,8 +91,8 @@ async def save_decisions(
 ) -> None:
     """Keep the decisions, each under the event that asked for it, and queue those that need a person."""
     payments = [assessment.payment for assessment in assessments]
-    await connection.execute(
-        _SAVE,
+    await _SAVE.run(
+        connection,
         {
             "rules_version": rules_version,
             "decided_at": decided_at,
@@ -114,17 +115,18 @@ async def save_decisions(
     )
 
 
-def payment_of(row: Row[Any]) -> ScreenedPayment:
-    """Read the payment's columns back into the value that was screened."""
+def payment_of(row: Sequence[Any]) -> ScreenedPayment:
+    """Read the payment's columns, with which the row begins, back into the value that was screened."""
+    payment_id, client_id, kind, debtor, creditor, amount_minor, currency, reference, created_at = row[:9]
     return ScreenedPayment(
-        payment_id=row.payment_id,
-        client_id=row.client_id,
-        kind=PaymentKind(row.kind),
-        debtor=row.debtor,
-        creditor=row.creditor,
-        amount=Money(row.amount_minor, row.currency),
-        reference=row.reference,
-        created_at=row.created_at,
+        payment_id=payment_id,
+        client_id=client_id,
+        kind=PaymentKind(kind),
+        debtor=debtor,
+        creditor=creditor,
+        amount=Money(amount_minor, currency),
+        reference=reference,
+        created_at=created_at,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from messaging.statement import Statement
 from sqlalchemy import text
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,11 +41,11 @@ class RuleSetSummary:
 
 # A number pair that no other service of this database uses. Screening shares it, publishing excludes.
 _LOCK = "(6714980, 1)"
-_SHARE = text(f"SELECT pg_advisory_xact_lock_shared{_LOCK}")
+_SHARE = Statement(f"SELECT pg_advisory_xact_lock_shared{_LOCK}")
 _EXCLUDE = text(f"SELECT pg_advisory_xact_lock{_LOCK}")
-_CURRENT_UNLESS_KNOWN = text(
+_CURRENT_UNLESS_KNOWN = Statement(
     """
-    SELECT version, CASE WHEN version <> :known_version THEN rules END AS rules
+    SELECT version, CASE WHEN version <> CAST(:known_version AS integer) THEN rules END AS rules
     FROM rule_sets ORDER BY version DESC LIMIT 1
     """
 )
@@ -67,7 +68,7 @@ _INSERT = text(
 
 async def share(connection: AsyncConnection) -> None:
     """Keep the current version current until this transaction ends: publishing waits for it."""
-    await connection.execute(_SHARE)
+    await _SHARE.rows(connection, {})
 
 
 async def exclude(connection: AsyncConnection) -> None:
@@ -78,10 +79,10 @@ async def exclude(connection: AsyncConnection) -> None:
 async def load_published(connection: AsyncConnection, *, known: PublishedRules | None) -> PublishedRules:
     """The current rules; `known` itself if it is still current, which spares reading and checking them."""
     parameters = {"known_version": known.version if known is not None else 0}
-    row = (await connection.execute(_CURRENT_UNLESS_KNOWN, parameters)).one()
-    if known is not None and row.version == known.version:
+    [(version, rules)] = await _CURRENT_UNLESS_KNOWN.rows(connection, parameters)
+    if known is not None and version == known.version:
         return known
-    return PublishedRules(row.version, read_rule_set(row.rules))
+    return PublishedRules(version, read_rule_set(rules))
 
 
 async def load_current(connection: AsyncConnection) -> RuleSetRecord:

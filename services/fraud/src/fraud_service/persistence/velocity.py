@@ -4,13 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from messaging.statement import Statement
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fraud_service.domain.velocity import BucketRange, CounterKey, Tally
 
 # WHERE false: no row is written, yet each is locked, in one order for everybody, present before or not.
-_LOCK_DEBTORS = text(
+_LOCK_DEBTORS = Statement(
     """
     INSERT INTO velocity_debtors AS known (client_id, debtor)
     SELECT client_id, debtor
@@ -19,7 +20,7 @@ _LOCK_DEBTORS = text(
     ON CONFLICT (client_id, debtor) DO UPDATE SET debtor = known.debtor WHERE false
     """
 )
-_LOAD = text(
+_LOAD = Statement(
     """
     SELECT c.client_id, c.debtor, c.window_s, c.bucket, c.currency, c.payments, c.sum_minor
     FROM unnest(CAST(:client_ids AS text[]), CAST(:debtors AS text[]), CAST(:windows AS integer[]),
@@ -29,7 +30,7 @@ _LOAD = text(
     WHERE c.bucket BETWEEN wanted.first AND wanted.last
     """
 )
-_ADD = text(
+_ADD = Statement(
     """
     INSERT INTO velocity_counters AS c (client_id, debtor, window_s, bucket, currency, payments, sum_minor)
     SELECT * FROM unnest(CAST(:client_ids AS text[]), CAST(:debtors AS text[]), CAST(:windows AS integer[]),
@@ -68,8 +69,8 @@ async def lock_debtors(connection: AsyncConnection, debtors: Collection[tuple[st
     Locks in one order, so that two batches with the same debtors never wait for each other in a ring.
     """
     ordered = sorted(debtors)
-    await connection.execute(
-        _LOCK_DEBTORS,
+    await _LOCK_DEBTORS.run(
+        connection,
         {"client_ids": [client_id for client_id, _ in ordered], "debtors": [debtor for _, debtor in ordered]},
     )
 
@@ -78,8 +79,8 @@ async def load_counters(
     connection: AsyncConnection, ranges: Sequence[BucketRange]
 ) -> Mapping[CounterKey, Tally]:
     """What is counted so far in these ranges; the debtors must be locked already."""
-    rows = await connection.execute(
-        _LOAD,
+    rows = await _LOAD.rows(
+        connection,
         {
             "client_ids": [wanted.client_id for wanted in ranges],
             "debtors": [wanted.debtor for wanted in ranges],
@@ -89,18 +90,16 @@ async def load_counters(
         },
     )
     return {
-        CounterKey(row.client_id, row.debtor, row.window_s, row.bucket, row.currency): Tally(
-            row.payments, int(row.sum_minor)
-        )
-        for row in rows
+        CounterKey(client_id, debtor, window_s, bucket, currency): Tally(payments, int(sum_minor))
+        for client_id, debtor, window_s, bucket, currency, payments, sum_minor in rows
     }
 
 
 async def add_counts(connection: AsyncConnection, added: Mapping[CounterKey, Tally]) -> None:
     """Add what a batch counted; one row per debtor, window, bucket and currency, however many payments."""
     keys, tallies = list(added), list(added.values())
-    await connection.execute(
-        _ADD,
+    await _ADD.run(
+        connection,
         {
             "client_ids": [key.client_id for key in keys],
             "debtors": [key.debtor for key in keys],

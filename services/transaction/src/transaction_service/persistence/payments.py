@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, text
+from messaging.statement import Statement
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.lifecycle import LifecycleEvent, Standing, Status
@@ -17,9 +18,10 @@ from transaction_service.domain.payment import Kind, Payment, PaymentOrder
 
 COLUMNS = """p.id, p.client_id, p.idempotency_key, p.kind, p.debtor, p.creditor, p.amount_minor, p.currency,
     p.reference, p.description, p.metadata, p.capture, p.reverses, p.created_at, p.hash"""
+_WIDTH = 15
 
 # One statement for record, first event and projection: a key that exists already yields nothing anywhere.
-_INSERT = text(
+_INSERT = Statement(
     """
     WITH given AS (
         SELECT * FROM unnest(
@@ -58,7 +60,7 @@ _BY_KEYS = text(
     """  # noqa: S608 - a constant list of columns
 )
 # In id order: two batches that share payments would deadlock otherwise.
-_LOCK = text(
+_LOCK = Statement(
     f"""
     SELECT {COLUMNS}, s.status, s.sequence, s.last_hash
     FROM payment_states s JOIN payments p ON p.id = s.payment_id
@@ -66,7 +68,7 @@ _LOCK = text(
     ORDER BY s.payment_id FOR UPDATE OF s
     """  # noqa: S608
 )
-_INSERT_EVENTS = text(
+_INSERT_EVENTS = Statement(
     """
     INSERT INTO payment_events (payment_id, sequence, status, reason, occurred_at, previous_hash, hash)
     SELECT * FROM unnest(CAST(:payment_id AS uuid[]), CAST(:sequence AS int[]), CAST(:status AS text[]),
@@ -74,7 +76,7 @@ _INSERT_EVENTS = text(
                          CAST(:previous_hash AS bytea[]), CAST(:hash AS bytea[]))
     """
 )
-_MOVE_STATES = text(
+_MOVE_STATES = Statement(
     """
     UPDATE payment_states s
     SET status = n.status, sequence = n.sequence, last_hash = n.hash, reason = n.reason,
@@ -130,7 +132,7 @@ async def save_new(
         "hash": [payment.hash for payment, _ in payments],
         "event_hash": [event.hash for _, event in payments],
     }
-    return set((await connection.execute(_INSERT, parameters)).scalars())
+    return {row[0] for row in await _INSERT.rows(connection, parameters)}
 
 
 async def load_by_keys(
@@ -149,17 +151,17 @@ async def lock(
     connection: AsyncConnection, payment_ids: Iterable[UUID]
 ) -> dict[UUID, tuple[Payment, Standing]]:
     """Lock where these payments stand, until the transaction ends; absent ids are left out."""
-    rows = await connection.execute(_LOCK, {"ids": list(set(payment_ids))})
-    return {row.id: (payment_from(row), _standing_from(row)) for row in rows}
+    rows = await _LOCK.rows(connection, {"ids": list(set(payment_ids))})
+    return {row[0]: (payment_from(row), _standing(row[0], *row[_WIDTH:])) for row in rows}
 
 
 async def save_moves(connection: AsyncConnection, events: Sequence[LifecycleEvent]) -> None:
     """Append lifecycle events, in order, and bring the projection to the last one of each payment."""
     if not events:
         return
-    await connection.execute(_INSERT_EVENTS, _columns(events))
+    await _INSERT_EVENTS.run(connection, _columns(events))
     last = {event.payment_id: event for event in events}
-    await connection.execute(_MOVE_STATES, _columns(list(last.values())))
+    await _MOVE_STATES.run(connection, _columns(list(last.values())))
 
 
 async def lock_original(
@@ -167,7 +169,9 @@ async def lock_original(
 ) -> tuple[Payment, Standing, int] | None:
     """Lock one payment of a client, with how much of it is reversed or about to be; None if absent."""
     row = (await connection.execute(_LOCK_ORIGINAL, {"id": payment_id, "client_id": client_id})).one_or_none()
-    return None if row is None else (payment_from(row), _standing_from(row), row.reversed_minor)
+    return (
+        None if row is None else (payment_from(row), _standing(row[0], *row[_WIDTH:-1]), row.reversed_minor)
+    )
 
 
 async def add_reversed(connection: AsyncConnection, amounts: Sequence[tuple[UUID, int]]) -> None:
@@ -177,27 +181,29 @@ async def add_reversed(connection: AsyncConnection, amounts: Sequence[tuple[UUID
         await connection.execute(_ADD_REVERSED, parameters)
 
 
-def payment_from(row: Row[Any]) -> Payment:
-    """Build the payment from a row that has `COLUMNS`."""
+def payment_from(row: Sequence[Any]) -> Payment:
+    """Build the payment from a row that begins with `COLUMNS`."""
+    id_, client_id, key, kind, debtor, creditor, amount_minor, currency, *rest = row[:_WIDTH]
+    reference, description, metadata, capture, reverses, created_at, hash_ = rest
     order = PaymentOrder(
-        client_id=row.client_id,
-        idempotency_key=row.idempotency_key,
-        debtor=row.debtor,
-        creditor=row.creditor,
-        amount_minor=row.amount_minor,
-        currency=row.currency,
-        reference=row.reference,
-        description=row.description,
-        metadata=orjson.loads(row.metadata),
-        capture=row.capture,
-        kind=Kind(row.kind),
-        reverses=row.reverses,
+        client_id=client_id,
+        idempotency_key=key,
+        debtor=debtor,
+        creditor=creditor,
+        amount_minor=amount_minor,
+        currency=currency,
+        reference=reference,
+        description=description,
+        metadata=orjson.loads(metadata),
+        capture=capture,
+        kind=Kind(kind),
+        reverses=reverses,
     )
-    return Payment(row.id, order, row.created_at, row.hash)
+    return Payment(id_, order, created_at, hash_)
 
 
-def _standing_from(row: Row[Any]) -> Standing:
-    return Standing(row.id, Status(row.status), row.sequence, row.last_hash)
+def _standing(payment_id: UUID, status: str, sequence: int, last_hash: bytes) -> Standing:
+    return Standing(payment_id, Status(status), sequence, last_hash)
 
 
 def _columns(events: Sequence[LifecycleEvent]) -> dict[str, list[Any]]:

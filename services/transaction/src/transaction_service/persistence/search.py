@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from messaging.statement import Statement
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,7 +29,7 @@ _EVENTS = text(
     """
 )
 _REVERSALS = text("SELECT id FROM payments WHERE reverses = :id ORDER BY id")
-_FINAL = text(
+_FINAL = Statement(
     f"""
     SELECT payment_id FROM payment_states
     WHERE payment_id = ANY(CAST(:ids AS uuid[])) AND status IN ('{_TERMINAL}')
@@ -138,7 +139,7 @@ async def find(
 
 async def final_among(connection: AsyncConnection, payment_ids: Iterable[UUID]) -> Sequence[UUID]:
     """Return those of the payments that have reached their end."""
-    return (await connection.execute(_FINAL, {"ids": list(payment_ids)})).scalars().all()
+    return [row[0] for row in await _FINAL.rows(connection, {"ids": list(payment_ids)})]
 
 
 def _view(row: Row[Any]) -> PaymentView:
