@@ -30,9 +30,12 @@ _ADD = Statement(
 )
 _CLAIM = text(
     """
-    SELECT position, o.type, o.body FROM outbox_unsent u JOIN outbox o USING (position)
-    WHERE u.available_at <= now() - CAST(:min_age AS interval)
-    ORDER BY position LIMIT :limit FOR UPDATE OF u SKIP LOCKED
+    WITH due AS MATERIALIZED (
+        SELECT position FROM outbox_unsent
+        WHERE available_at <= now() - CAST(:min_age AS interval)
+        ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    SELECT position, o.type, o.body FROM due JOIN outbox o USING (position) ORDER BY position
     """
 )
 _MARK_SENT = Statement("DELETE FROM outbox_unsent WHERE position = ANY(CAST(:positions AS bigint[]))")

@@ -35,6 +35,13 @@ _RETRYABLE = frozenset({"40001", "40P01", "55P03", "57014", "25P03"})
 _UNKNOWN_AT_COMMIT = ("08", "57P", "58", "40003", "XX")
 
 
+# Every statement looks up a bounded set of rows by an index. For a batch of a thousand look-ups the planner,
+# which reckons with a spinning disk, would rather read a whole table and hash or merge it; and a plan made
+# while a table was small would go on reading it whole after it has grown. JIT costs more than it gives on
+# statements of a millisecond.
+_PLANNING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+
+
 class DatabaseUnavailable(ConnectionError):
     """No connection to the database could be had, or it was lost before COMMIT was sent: nothing was done."""
 
@@ -148,8 +155,7 @@ def create_engine(
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": command_timeout_s,
             "prepared_statement_cache_size": 500,
-            # The planner's JIT costs more than it gives on statements of a millisecond.
-            "server_settings": {"application_name": application_name, "jit": "off"},
+            "server_settings": {"application_name": application_name, **_PLANNING},
             **tls,
         },
     )

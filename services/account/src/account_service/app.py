@@ -18,7 +18,6 @@ from account_service.api.problems import ERRORS
 from account_service.api.reading_routes import reading_routes
 from account_service.api.writing_routes import writing_routes
 from account_service.consumers.posting_requested import PostRequestedPayments
-from account_service.persistence.planning import prefer_indexes
 from account_service.settings import AccountSettings
 
 SERVICE = AccountSettings.service
@@ -42,7 +41,6 @@ def build(role: Role) -> Process:
     """The process of one role: `api` answers clients, `worker` posts payments, `all` does both."""
     foundation = Foundation(AccountSettings.read())
     database, clock = foundation.database, foundation.clock
-    prefer_indexes(database.engine)
     return foundation.process(
         role,
         handlers={PostingRequested: PostRequestedPayments(clock=clock)},

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from account_service.app import make_api
-from account_service.persistence.planning import prefer_indexes
 from messaging.signing import KeyRing
 from service_kit.database import Database
 from testkit.databases import ServiceDatabase
@@ -28,7 +27,6 @@ def callers() -> Callers:
 async def bank(account_database: ServiceDatabase, callers: Callers, keyring: KeyRing) -> AsyncIterator[Bank]:
     """The service under test, with a client of its own for this test."""
     database = Database(account_database.app_url, pool_size=20)
-    prefer_indexes(database.engine)
     clock = StillClock()
     api = make_api(database, callers.api_keys, clock)
     bank = Bank(database, api, callers, keyring, clock)

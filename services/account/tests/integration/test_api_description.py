@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 import schemathesis
 from account_service.app import make_api
-from account_service.persistence.planning import prefer_indexes
 from hypothesis import HealthCheck, settings
 from schemathesis import checks
 from service_kit.auth import ApiKeys
@@ -44,7 +43,6 @@ async def _serve(
     where: ServiceDatabase, callers: Callers, ready: "asyncio.Queue[str]", ended: asyncio.Event
 ) -> None:
     database = Database(where.app_url)
-    prefer_indexes(database.engine)
     server = HttpServer(make_api(database, callers.api_keys, SystemClock()), host="127.0.0.1", port=0)
     running = asyncio.create_task(server.run())
     await server.started()
