@@ -13,7 +13,7 @@ help: ## show this list
 bootstrap: ## make .venv as requirements.lock says
 	@scripts/bootstrap
 
-up: bootstrap ## start Postgres, RabbitMQ, Redis and the four services
+up: bootstrap ## start Postgres, RabbitMQ, Redis and the services
 	@$(BIN)/florin up
 
 down: bootstrap ## stop everything; data stays
@@ -32,7 +32,7 @@ demo: bootstrap ## start everything, feed a few thousand payments, check the boo
 	@$(BIN)/florin demo $(ARGS)
 
 test: bootstrap ## run the tests (ARGS="-k name" to choose)
-	@$(PYTEST) -m "not slow" $(ARGS)
+	@scripts/test $(ARGS)
 
 test-slow: bootstrap ## run the tests that take minutes
 	@$(PYTEST) -m slow $(ARGS)

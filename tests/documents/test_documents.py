@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from contracts.catalogue import BY_NAME, SERVICES
+from contracts.catalogue import BY_NAME
 from florin.cli import app
+from florin.services import PROCESSES
 from prometheus_client import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +55,7 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 
 @every_page
 def test_every_florin_command_exists(page: Path) -> None:
-    pattern = r"(?:^|[\s`/])florin ([a-z][a-z-]+)(?: ([a-z]+))?"
+    pattern = r"(?:^|[\s`/])florin ([a-z][a-z-]+)(?: ([a-z][a-z-]*))?"
     commands = _commands()
     groups = {name.split()[0] for name in commands if " " in name}
     for first, second in re.findall(pattern, _code_in(page.read_text()), re.MULTILINE):
@@ -70,7 +71,7 @@ def test_every_make_target_exists(page: Path) -> None:
 
 @every_page
 def test_every_metric_exists(page: Path) -> None:
-    for service in SERVICES:
+    for service in PROCESSES:
         import_module(f"{service}_service.app")
     known = {
         name
@@ -101,5 +102,5 @@ def test_every_message_type_exists(page: Path) -> None:
 def test_every_table_in_a_query_exists(page: Path) -> None:
     migrations = _source("services/*/migrations/versions/*.py", "libs/messaging/src/messaging/ddl.py")
     created = set(re.findall(r"CREATE TABLE (\w+)", migrations))
-    queried = re.findall(rf"\b(?:FROM|JOIN) (?:{'|'.join(SERVICES)})\.(\w+)", page.read_text())
+    queried = re.findall(rf"\b(?:FROM|JOIN) (?:{'|'.join(PROCESSES)})\.(\w+)", page.read_text())
     assert set(queried) <= created

@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import pytest
 from testkit.backing import Backing
 
 from . import report
@@ -14,6 +15,7 @@ from .outcome import Order
 SHORT = Pace(stopped_s=1.0, services=1, calm_answers=10)
 
 
+@pytest.mark.alone
 async def test_payments_survive_faults_under_load(backing: Backing, tmp_path: Path) -> None:
     """Nothing is lost, doubled or altered, whatever dies, and every fault did happen."""
     seed = random.randrange(1_000_000)

@@ -18,6 +18,8 @@ class Bank:
     account: httpx2.AsyncClient
     fraud: httpx2.AsyncClient
     notification: httpx2.AsyncClient
+    # The account service again, with the key of those at the upstream system who may do more.
+    office: httpx2.AsyncClient
 
     async def open(self, *, balance_minor: int = 0, currency: str = "EUR", **fields: Any) -> str:
         """Open an account; returns its reference."""
@@ -38,6 +40,36 @@ class Bank:
         answer = await self.transaction.post("/v1/payments", json=body | fields, headers=headers)
         assert answer.status_code in (200, 202), answer.text
         return answer.json()
+
+    async def authorise(self, debtor: str, creditor: str, amount_minor: int, **hold: Any) -> dict[str, Any]:
+        """Have money held; returns the payment, APPROVED."""
+        made = await self.pay(debtor, creditor, amount_minor, capture="manual", hold=hold)
+        assert made["status"] == "APPROVED", made
+        return dict(made)
+
+    async def ask(self, payment_id: str, what: str, **body: Any) -> httpx2.Response:
+        """Capture, void or reverse a payment; the answer once it is final."""
+        headers = {"Idempotency-Key": uuid4().hex, "Prefer": "wait=30"}
+        return await self.transaction.post(f"/v1/payments/{payment_id}/{what}", json=body, headers=headers)
+
+    async def holds(self, account: str) -> list[dict[str, Any]]:
+        """What is or was held of an account."""
+        answer = await self.account.get(f"/v1/accounts/{account}/holds", params={"limit": 200})
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["items"]
+        return found
+
+    async def figures(self, account: str) -> tuple[int, int, int]:
+        """Posted, held and available, in minor units."""
+        answer = await self.account.get(f"/v1/accounts/{account}/balance")
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        return told["posted_minor"], told["held_minor"], told["available_minor"]
+
+    async def set_state(self, account: str, state: str) -> httpx2.Response:
+        """Freeze, unfreeze or close."""
+        body = {"state": state, "reason": "asked for"}
+        return await self.account.post(f"/v1/accounts/{account}/state", json=body)
 
     async def balance(self, account: str) -> int:
         """The posted balance in minor units."""
@@ -61,4 +93,10 @@ class Bank:
 @pytest.fixture(scope="module")
 def bank(running: RunningServices) -> Bank:
     """The demo client of running services."""
-    return Bank(*(running.client(name) for name in ("transaction", "account", "fraud", "notification")))
+    return Bank(
+        transaction=running.client("transaction"),
+        account=running.client("account"),
+        fraud=running.client("fraud"),
+        notification=running.client("notification"),
+        office=running.client("account", client="demo-office"),
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import schemathesis
@@ -27,8 +28,14 @@ def addresses(running: RunningServices) -> Callable[[str], str]:
 
 @pytest.fixture(scope="module")
 def key(running: RunningServices) -> str:
-    """The demo client's API key."""
-    return running.surroundings.credentials.api_keys["demo"]
+    """The API key of the demo client that may do the most."""
+    return running.surroundings.credentials.api_keys["demo-office"]
+
+
+def _sent_less(case: schemathesis.Case[Any], answer: Any) -> bool:
+    """Whether a query parameter that was to be wrong is not in the request: an empty list is not sent."""
+    sent = parse_qs(urlsplit(answer.request.url).query, keep_blank_values=True)
+    return not set(case.query or {}) <= set(sent)
 
 
 def described(service: str) -> Any:
@@ -36,12 +43,12 @@ def described(service: str) -> Any:
     schema = schemathesis.openapi.from_dict(openapi_document(service))
 
     @schema.parametrize()
-    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     def test(case: schemathesis.Case[Any], addresses: Callable[[str], str], key: str) -> None:
         answer = case.call(base_url=addresses(service), headers={"Authorization": f"Bearer {key}"})
         excluded = [*UNDESCRIBABLE, checks.ignored_auth]
         # The items of a batch are refused one by one, in its answer; and what is too large is not even read.
-        if case.path.endswith("/batches") or answer.status_code == 413:
+        if case.path.endswith("/batches") or answer.status_code == 413 or _sent_less(case, answer):
             excluded.append(checks.negative_data_rejection)
         case.validate_response(answer, excluded_checks=excluded)
 

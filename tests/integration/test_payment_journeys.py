@@ -66,21 +66,14 @@ async def _other_currency(bank: Bank) -> dict[str, Any]:
 
 async def _frozen_payer(bank: Bank) -> dict[str, Any]:
     payer = await bank.open(balance_minor=100)
-    await _set_state(bank, payer, "FROZEN")
+    await bank.set_state(payer, "FROZEN")
     return {"debtor": payer, "creditor": await bank.open()}
 
 
 async def _closed_payee(bank: Bank) -> dict[str, Any]:
     payee = await bank.open()
-    await _set_state(bank, payee, "CLOSED")
+    await bank.set_state(payee, "CLOSED")
     return {"debtor": await bank.open(balance_minor=100), "creditor": payee}
-
-
-async def _set_state(bank: Bank, account: str, state: str) -> None:
-    headers = {"Idempotency-Key": uuid4().hex}
-    body = {"state": state, "reason": "asked for"}
-    answer = await bank.account.post(f"/v1/accounts/{account}/state", json=body, headers=headers)
-    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(

@@ -10,17 +10,17 @@ class Options:
     are settled; `backlog_share` of the single-POST rate is what comes in while
     the workers are stopped; `stored` payments are what growth is measured up to."""
 
-    seconds: float = 8.0
+    seconds: float = 7.0
     probe_s: float = 3.0
-    connections: tuple[int, ...] = (64, 128, 256)
+    connections: tuple[int, ...] = (128, 256)
     bulk_connections: int = 8
     batch: int = 500
-    bulk_payments: int = 40_000
-    hot_payments: int = 15_000
+    bulk_payments: int = 25_000
+    hot_payments: int = 8_000
     hot_rounds: int = 2
-    open_seconds: float = 8.0
+    open_seconds: float = 5.0
     open_shares: tuple[float, ...] = (0.3, 0.7)
-    idle_count: int = 300
+    idle_count: int = 250
     pgbench_seconds: int = 8
     statement_seconds: float = 2.0
     backlog_seconds: float = 60.0

@@ -61,9 +61,15 @@ def _lanes(number: int) -> Iterator[list[CopiedTree]]:
         backings = [Backing() for _ in range(number)]
         for backing in backings:
             closing.callback(backing.close)
-        broker_url = backings[0].broker_url
+        broker_url, management_url = backings[0].broker_url, backings[0].broker_management_url
         trees = [
-            closing.enter_context(copied_tree(database_url=one.database_admin_url, broker_url=broker_url))
+            closing.enter_context(
+                copied_tree(
+                    database_url=one.database_admin_url,
+                    broker_url=broker_url,
+                    management_url=management_url,
+                )
+            )
             for one in backings
         ]
         for tree in trees:

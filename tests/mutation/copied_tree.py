@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from importlib.util import cache_from_source
 from pathlib import Path
 
-from testkit.backing import BROKER_VARIABLE, DATABASE_VARIABLE
+from testkit.backing import BROKER_VARIABLE, DATABASE_VARIABLE, MANAGEMENT_VARIABLE
 
 from .mutants import ROOT, Mutant
 
 PACKAGES = (
     *("contracts", "messaging", "service_kit", "testkit", "florin"),
     *("transaction_service", "account_service", "fraud_service", "notification_service"),
+    "identity_service",
 )
 _WHERE = "import importlib; print(*(importlib.import_module(n).__file__ for n in {names!r}), sep='\\n')"
 # Started as services are: by a child of the test's process, with its environment.
@@ -62,7 +63,7 @@ class CopiedTree:
 
 
 @contextmanager
-def copied_tree(*, database_url: str, broker_url: str) -> Iterator[CopiedTree]:
+def copied_tree(*, database_url: str, broker_url: str, management_url: str) -> Iterator[CopiedTree]:
     """A copy of all files that git knows or would take, whose tests use the servers given."""
     with tempfile.TemporaryDirectory(prefix="florin-mutation-") as folder:
         root = Path(folder).resolve()
@@ -77,6 +78,7 @@ def copied_tree(*, database_url: str, broker_url: str) -> Iterator[CopiedTree]:
             "PYTHONPATH": os.pathsep.join(sources),
             DATABASE_VARIABLE: database_url,
             BROKER_VARIABLE: broker_url,
+            MANAGEMENT_VARIABLE: management_url,
         }
         yield CopiedTree(root, environment)
 

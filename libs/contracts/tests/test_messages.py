@@ -31,6 +31,17 @@ _SAMPLE: dict[str, Any] = {
     "created_at": _TIME,
     "occurred_at": _TIME,
     "posted_at": _TIME,
+    "held_at": _TIME,
+    "expires_at": _TIME,
+    "ended_at": _TIME,
+    "end": "captured",
+    "captured_minor": 1250,
+    "released_minor": 0,
+    "author": "operator",
+    "customer_id": _ID,
+    "handles": ["00ff"],
+    "version": 1,
+    "account": "alice",
 }
 _MONEYED = [entry for entry in CATALOGUE if "amount_minor" in entry.payload.model_fields]
 every_type = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)

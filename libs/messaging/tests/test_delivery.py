@@ -5,24 +5,25 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
+from contracts.messages import Payload, PaymentInitiated, PostingRequested, VoidRequested
 from messaging import broker, outbox
-from messaging.event import Event
-from messaging.frame import Frame
-from messaging.publisher import Publisher, Receipt
-from messaging.relay import Relay
+from messaging.event import Event, new_event
+from messaging.processor import Handler, Processor
 from messaging.topology import depths
-from service_kit.database import Database
 from sqlalchemy.ext.asyncio import AsyncConnection
-from testkit.bus import Bench, apply_effects, now, payment_initiated, running
+from testkit.bus import Bench, apply_effects, now, payment_initiated, posting_requested, running
 from testkit.waiting import eventually
+
+from .effects import add_and_fail_on, at_count, effects, has_effect, more_than, nothing_unsent
 
 DYING = Path(__file__).parent / "dying_process.py"
 
@@ -42,11 +43,6 @@ def run_dying(bench: Bench, part: str) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
 
 
-async def effects(bench: Bench) -> int:
-    """How many effects there are."""
-    return int(await bench.scalar("SELECT count(*) FROM effects"))
-
-
 async def test_committed_events_take_effect_once_each(bench: Bench) -> None:
     """The plain way: outbox, relay, broker, consumer, inbox, handler; then nothing waits anywhere."""
     await bench.add([payment_initiated() for _ in range(500)])
@@ -61,7 +57,7 @@ async def test_committed_events_take_effect_once_each(bench: Bench) -> None:
 async def test_a_rolled_back_event_is_never_sent(bench: Bench) -> None:
     """What was not committed has not happened."""
     with pytest.raises(ZeroDivisionError):
-        await _add_and_fail_on(bench.database, payment_initiated())
+        await add_and_fail_on(bench.database, payment_initiated())
     assert await bench.relay().relay_once() == 0
 
 
@@ -143,6 +139,38 @@ async def test_order_within_a_producer_is_kept(bench: Bench) -> None:
     assert seen == [event.subject for event in sent]
 
 
+async def test_a_handler_of_several_types_gets_them_together_and_in_order(bench: Bench) -> None:
+    """So that it can take all its locks at once, whatever came first."""
+    batches: dict[str, list[list[str]]] = {"both": [], "one": []}
+
+    def noting(name: str) -> Handler:
+        async def note(_: AsyncConnection, events: Sequence[Event[Any]]) -> None:
+            batches[name].append([event.subject for event in events])
+
+        return note
+
+    both = noting("both")
+    handlers: dict[type[Payload], Handler] = {
+        PaymentInitiated: both,
+        PostingRequested: both,
+        VoidRequested: noting("one"),
+    }
+    processor = Processor(transaction=bench.database.transaction, handlers=handlers, ring=bench.ring, now=now)
+    void = new_event(
+        VoidRequested(payment_id=uuid4(), client_id="demo", reason="r", author="a"),
+        subject="void",
+        sequence=1,
+        at=now(),
+    )
+    first, second, third = payment_initiated(), posting_requested(), payment_initiated()
+    async with bench.database.transaction() as connection:
+        await processor.dispatch(connection, [first, second, third, void, second])
+    assert batches == {
+        "both": [[first.subject, second.subject, third.subject], [second.subject]],
+        "one": [["void"]],
+    }
+
+
 async def test_stopping_loses_and_doubles_nothing(bench: Bench) -> None:
     """Consumers come and go under load; each finishes and acknowledges the batch in its hands."""
     await bench.add([payment_initiated() for _ in range(3000)])
@@ -154,28 +182,6 @@ async def test_stopping_loses_and_doubles_nothing(bench: Bench) -> None:
         async with running(bench.consumer()):
             await eventually(lambda: at_count(bench, 3000))
     assert await bench.scalar("SELECT count(DISTINCT event_id) FROM effects") == 3000
-
-
-async def at_count(bench: Bench, expected: int) -> bool:
-    """Whether so many effects are there, neither fewer nor more."""
-    found = await effects(bench)
-    assert found <= expected, f"{found} effects of {expected} events"
-    return found == expected
-
-
-async def more_than(bench: Bench, count: int) -> bool:
-    """Whether there are more effects than that."""
-    return await effects(bench) > count
-
-
-async def nothing_unsent(bench: Bench) -> bool:
-    """Whether the relay has sent everything."""
-    return bool(await bench.scalar("SELECT count(*) = 0 FROM outbox_unsent"))
-
-
-async def has_effect(bench: Bench, event: Event[Any]) -> bool:
-    """Whether this event took effect; with one queue in order, so did all before it."""
-    return bool(await bench.scalar(f"SELECT count(*) FROM effects WHERE event_id = '{event.id}'"))
 
 
 async def test_two_consumers_share_the_work(bench: Bench) -> None:
@@ -220,83 +226,3 @@ async def test_a_relay_prunes_in_its_turn(bench: Bench) -> None:
 async def is_empty(bench: Bench) -> bool:
     """Whether the outbox has no row left."""
     return bool(await bench.scalar("SELECT count(*) = 0 FROM outbox"))
-
-
-@pytest.fixture
-async def handing(bench: Bench) -> AsyncIterator[tuple[Relay, Database]]:
-    """A relay that may send only what it is handed, and the database whose commits are handed to it."""
-    relay = bench.relay(owned=timedelta(hours=1))
-    database = Database(bench.url, after_commit=relay.nudge_if_written)
-    yield relay, database
-    await database.close()
-
-
-async def test_what_is_committed_is_handed_over_and_sent_in_order(
-    bench: Bench, handing: tuple[Relay, Database]
-) -> None:
-    """Without a claim: the rows are too young for one."""
-    relay, database = handing
-    events = [payment_initiated() for _ in range(300)]
-    seen: list[str] = []
-
-    async def note(connection: AsyncConnection, batch: Sequence[Event[Any]]) -> None:
-        await apply_effects(connection, batch)
-        seen.extend(event.subject for event in batch)
-
-    async with running(relay, bench.consumer(bench.processor(note))):
-        for event in events:
-            async with database.transaction() as connection:
-                await outbox.add(connection, [event])
-        await eventually(lambda: nothing_unsent(bench))
-        await eventually(lambda: at_count(bench, 300))
-    assert seen == [event.subject for event in events]
-
-
-async def test_what_is_rolled_back_is_not_handed_over(bench: Bench, handing: tuple[Relay, Database]) -> None:
-    """Not even by the next commit on the same connection."""
-    relay, _ = handing
-    database = Database(bench.url, after_commit=relay.nudge_if_written, pool_size=1)
-    lost, kept = payment_initiated(), payment_initiated()
-    async with running(relay, bench.consumer()):
-        with pytest.raises(ZeroDivisionError):
-            await _add_and_fail_on(database, lost)
-        async with database.transaction() as connection:
-            await outbox.add(connection, [kept])
-        await eventually(lambda: has_effect(bench, kept))
-    assert await effects(bench) == 1
-    await database.close()
-
-
-async def _add_and_fail_on(database: Database, event: Event[Any]) -> None:
-    async with database.transaction() as connection:
-        await outbox.add(connection, [event])
-        raise ZeroDivisionError
-
-
-async def test_what_was_handed_over_but_not_confirmed_is_claimed_later(bench: Bench) -> None:
-    """The broker's queue is gone for a moment: nothing is marked, and all of it is sent in the end."""
-    refusing = RefusingPublisher(bench.broker_url, bench.topology, name="test relay")
-    relay = bench.relay(refusing)
-    database = Database(bench.url, after_commit=relay.nudge_if_written)
-    async with running(relay, bench.consumer()):
-        async with database.transaction() as connection:
-            await outbox.add(connection, [payment_initiated() for _ in range(50)])
-        await eventually(lambda: refusing.refused)
-        assert await effects(bench) == 0
-        refusing.away = False
-        await eventually(lambda: at_count(bench, 50), timeout_s=20)
-    await database.close()
-
-
-class RefusingPublisher(Publisher):
-    """Has no answer from its broker until told that it is back."""
-
-    away = True
-    refused = 0
-
-    async def publish(self, frame: Frame) -> Receipt:
-        """Publish, unless the broker is away."""
-        if self.away:
-            self.refused += 1
-            return Receipt.UNKNOWN
-        return await super().publish(frame)

@@ -120,27 +120,32 @@ class Answer:
 
 
 def make_sample() -> Sample:
-    """The API, unserved, with a client that may write and one that may only read."""
+    """The API, unserved."""
     reached: list[str] = []
+    return Sample(make_api([routes(reached)]), reached)
+
+
+def make_api(routers: list[APIRouter]) -> FastAPI:
+    """These routes, for a client that may write and one that may only read."""
     keys = ApiKeys(
         [
             (
-                Client("demo", frozenset({"payments:write"}), "abcdefgh"),
+                Client("demo", frozenset({"payments:write"}), "key:abcdefgh"),
                 key_digest(api_key("abcdefgh"), PEPPER),
             ),
             (
-                Client("reader", frozenset({"payments:read"}), "readerzz"),
+                Client("reader", frozenset({"payments:read"}), "key:readerzz"),
                 key_digest(api_key("readerzz"), PEPPER),
             ),
         ],
         PEPPER,
     )
-    app = create_app(
+    return create_app(
         service="sample",
         title="Sample",
         version="1.0.0",
         api_keys=keys,
-        routers=[routes(reached)],
+        routers=routers,
         errors={
             LimitReached: lambda error: Problem(422, "limit_reached", "Limit", f"At most {error.limit}.")
         },
@@ -148,4 +153,3 @@ def make_sample() -> Sample:
             body_bytes=BODY_BYTES, json_depth=8, target_bytes=1_000, header_count=40, header_bytes=8_000
         ),
     )
-    return Sample(app, reached)

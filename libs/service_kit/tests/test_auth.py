@@ -2,13 +2,27 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import httpx2
 import pytest
-from fastapi import APIRouter
-from service_kit.auth import ApiKeys, InvalidKeysFile, key_digest, requires
+from fastapi import APIRouter, Depends
+from service_kit.access import ROLES, SCOPES, Role, scopes_of
+from service_kit.auth import (
+    FRESH,
+    ApiKeys,
+    Client,
+    InvalidKeysFile,
+    Unauthenticated,
+    key_digest,
+    requires,
+)
+from service_kit.http import create_app
 from service_kit.protection import Unprotected, assert_all_routes_protected
+from testkit.clocks import StillClock
 
 from .sample_api import PEPPER, Sample, api_key, make_sample
 
@@ -44,6 +58,8 @@ async def test_a_key_without_the_scope_gets_403(call: Call, sample: Sample) -> N
     answer = await call("POST", "/v1/payments", json={"debtor": "a", "amount_minor": 1}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert "payments:write" in answer.json()["detail"]
+    challenge = 'Bearer realm="florin", error="insufficient_scope", scope="payments:write"'
+    assert answer.headers["www-authenticate"] == challenge
     assert sample.reached == []
 
 
@@ -74,6 +90,56 @@ def test_requires_refuses_a_scope_that_does_not_exist(scopes: tuple[str, ...]) -
         requires(*scopes)
 
 
+@dataclass
+class Whoever:
+    """Takes every bearer for one client."""
+
+    client: Client
+
+    def authenticate(self, bearer: str) -> Client:
+        return self.client
+
+
+async def ask_to_unlock(client: Client, clock: StillClock) -> httpx2.Response:
+    """The answer to a request that asks for a fresh second factor."""
+    router = APIRouter()
+
+    @router.post("/unlock", dependencies=[Depends(requires("accounts:write", fresh=True))])
+    async def unlock() -> None: ...
+
+    app = create_app(
+        service="t", title="t", version="1", api_keys=Whoever(client), routers=[router], clock=clock
+    )
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://t") as http:
+        return await http.post("/unlock", headers={"authorization": "Bearer x"})
+
+
+AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
+PERSON = Client("demo", frozenset({"accounts:write"}), "token:1", f"person:{UUID(int=7)}")
+
+
+@pytest.mark.parametrize("shown_at", [None, AT - FRESH - timedelta(seconds=1)])
+async def test_a_person_must_have_shown_a_second_factor_just_now(shown_at: datetime | None) -> None:
+    answer = await ask_to_unlock(replace(PERSON, second_factor_at=shown_at), StillClock(AT))
+    assert (answer.status_code, answer.json()["code"]) == (401, "insufficient_user_authentication")
+    challenge = 'error="insufficient_user_authentication", max_age="300"'
+    assert answer.headers["www-authenticate"] == f'Bearer realm="florin", {challenge}'
+
+
+@pytest.mark.parametrize(
+    "client", [replace(PERSON, second_factor_at=AT - FRESH), Client("demo", PERSON.scopes)]
+)
+async def test_a_fresh_second_factor_passes_and_a_system_passes_by_scope(client: Client) -> None:
+    assert (await ask_to_unlock(client, StillClock(AT))).status_code == 200
+
+
+def test_roles_are_made_of_scopes_that_exist_and_none_decides_what_it_proposes() -> None:
+    assert scopes_of(Role) <= SCOPES.keys()
+    for role, scopes in ROLES.items():
+        assert not {"proposals:write", "proposals:decide"} <= scopes, role
+        assert "reviews:any-client" not in scopes, role
+
+
 def entry(**changes: object) -> dict[str, object]:
     digest = key_digest(GOOD, PEPPER).hex()
     return {"client": "demo", "prefix": "abcdefgh", "digest": digest, "scopes": ["payments:write"]} | changes
@@ -83,9 +149,9 @@ def test_a_keys_file_opens_to_its_keys_only_under_its_pepper(tmp_path: Path) -> 
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"keys": [entry()]}))
     client = ApiKeys.load(file, PEPPER.decode()).authenticate(GOOD)
-    assert client is not None
-    assert (client.id, client.scopes) == ("demo", frozenset({"payments:write"}))
-    assert ApiKeys.load(file, "another pepper altogether").authenticate(GOOD) is None
+    assert client == Client("demo", frozenset({"payments:write"}), "key:abcdefgh", "client:demo")
+    with pytest.raises(Unauthenticated):
+        ApiKeys.load(file, "another pepper altogether").authenticate(GOOD)
 
 
 @pytest.mark.parametrize(

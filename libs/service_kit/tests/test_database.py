@@ -1,6 +1,7 @@
 """What a caller may rely on when the database refuses, goes away, or is cut off in the middle of a COMMIT."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,12 +11,11 @@ from service_kit.database import (
     CommitOutcomeUnknown,
     Database,
     DatabaseUnavailable,
-    ServerRefused,
-    _refuse_unsafe,
     create_engine,
     is_outage,
     sqlstate,
 )
+from service_kit.database_server import ServerRefused
 from service_kit.telemetry.logs import redact
 from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError
@@ -116,6 +116,27 @@ async def test_a_block_that_raises_or_is_cancelled_leaves_nothing_and_gives_its_
             await task
     assert database.pool_in_use() == 0
     assert 2 not in await numbers(database)
+
+
+async def test_cancelled_at_any_point_it_leaves_a_connection_that_works(database: Database) -> None:
+    async def writes() -> None:
+        async with database.transaction() as connection:
+            await connection.execute(INSERT, {"number": 3})
+            raise LookupError
+
+    ended_by_itself = False
+    for turns in itertools.count():
+        task = asyncio.create_task(writes())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        (outcome,) = await asyncio.gather(task, return_exceptions=True)
+        assert isinstance(outcome, LookupError | asyncio.CancelledError)
+        assert database.pool_in_use() == 0
+        assert 3 not in await numbers(database)
+        if ended_by_itself:
+            break
+        ended_by_itself = isinstance(outcome, LookupError)
 
 
 async def test_what_the_server_refuses_at_commit_is_a_definite_refusal(database: Database) -> None:
@@ -241,6 +262,16 @@ async def test_a_log_line_of_a_database_error_quotes_no_value(database: Database
         assert "(number)" not in shown
 
 
+async def test_the_services_role_is_accepted_and_a_superuser_is_not(
+    database: Database, tables: ServiceDatabase
+) -> None:
+    await database.refuse_superuser()
+    mighty = Database(tables.admin_url)
+    with pytest.raises(ServerRefused, match="superuser"):
+        await mighty.refuse_superuser()
+    await mighty.close()
+
+
 async def test_this_server_is_accepted_and_one_that_may_forget_is_not(
     database: Database, admin: "asyncpg.Connection[asyncpg.Record]", tables: ServiceDatabase
 ) -> None:
@@ -254,15 +285,6 @@ async def test_this_server_is_accepted_and_one_that_may_forget_is_not(
         await careless.close()
     finally:
         await admin.execute(f"{scope} RESET synchronous_commit")
-
-
-@pytest.mark.parametrize(
-    ("version", "fsync", "complaint"),
-    [(140_012, "on", "PostgreSQL 14"), (190_000, "on", "PostgreSQL 19"), (180_001, "off", "fsync")],
-)
-def test_a_server_unfit_for_money_is_refused(version: int, fsync: str, complaint: str) -> None:
-    with pytest.raises(ServerRefused, match=complaint):
-        _refuse_unsafe(version, fsync=fsync, synchronous_commit="on")
 
 
 def test_tls_is_told_by_the_url_as_libpq_has_it() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import httpx2
 import pytest
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from service_kit.auth import ApiKeys
 from service_kit.http import create_app
 from service_kit.parameters import Instant
@@ -15,6 +15,7 @@ class Filters(BaseModel):
     """A model of parameters, as some routes have."""
 
     state: str | None = None
+    tags: Annotated[list[str] | None, Field(max_length=5)] = None
 
 
 def _api() -> httpx2.AsyncClient:
@@ -42,8 +43,23 @@ async def test_a_parameter_that_the_route_does_not_have_is_refused(path: str) ->
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "unknown_field")
 
 
+@pytest.mark.parametrize("path", ["/plain?since=2026-01-31T12:00:00Z&since=x", "/model?state=x&state=x"])
+async def test_a_parameter_that_is_given_twice_is_refused(path: str) -> None:
+    """One of the two would be ignored, and nobody knows which was meant."""
+    async with _api() as api:
+        answer = await api.get(path)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "repeated_field")
+
+
 @pytest.mark.parametrize(
-    "path", ["/plain", "/plain?since=2026-01-31T12:00:00.5%2B01:00", "/model?state=x", "/model"]
+    "path",
+    [
+        "/model?tags=a&tags=b",
+        "/plain",
+        "/plain?since=2026-01-31T12:00:00.5%2B01:00",
+        "/model?state=x",
+        "/model",
+    ],
 )
 async def test_a_parameter_that_the_route_has_is_read(path: str) -> None:
     """Singly or in a model."""

@@ -1,14 +1,17 @@
 """Settings come from the environment; a fault is a line that names the variable and never its value."""
 
+from collections import Counter
+
 import pytest
-from service_kit.settings import ServiceSettings, SettingsError
+from service_kit.rate_budgets import Rate
+from service_kit.settings import BusSettings, HandleSettings, SettingsError
 
 GOOD = {
     "FLORIN_DATABASE_URL": "postgresql://app:hunter2@127.0.0.1/florin",
     "FLORIN_BROKER_URL": "amqp://florin:hunter2@127.0.0.1",
     "FLORIN_KEYRING_FILE": "keyring.json",
     "FLORIN_API_KEYS_FILE": "api-keys.json",
-    "FLORIN_API_KEY_PEPPER": "hunter2 hunter2 hunter2",
+    "FLORIN_API_KEY_PEPPER": "hunter2-0123456789abcdef0123456789abcdef",
 }
 
 
@@ -19,7 +22,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_are_read_and_never_print_a_secret() -> None:
-    settings = ServiceSettings.read()
+    settings = BusSettings.read()
     assert settings.broker_namespace == "florin"
     assert settings.database_url.get_secret_value() == GOOD["FLORIN_DATABASE_URL"]
     assert "hunter2" not in repr(settings)
@@ -30,7 +33,7 @@ def test_every_fault_is_named_and_no_value_is_quoted(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("FLORIN_API_KEY_PEPPER", "hunter2")
     monkeypatch.setenv("FLORIN_HTTP_PORT", "eighty")
     with pytest.raises(SettingsError) as error:
-        ServiceSettings.read()
+        BusSettings.read()
     lines = str(error.value).splitlines()
     assert "FLORIN_DATABASE_URL: is not set" in lines
     assert {line.partition(":")[0] for line in lines} == {
@@ -39,3 +42,124 @@ def test_every_fault_is_named_and_no_value_is_quoted(monkeypatch: pytest.MonkeyP
         "FLORIN_HTTP_PORT",
     }
     assert "hunter2" not in str(error.value)
+
+
+def test_those_who_know_handles_share_a_key_and_a_country(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLORIN_BLIND_INDEX_KEY", "0123456789abcdef" * 4)
+    monkeypatch.setenv("FLORIN_DEFAULT_REGION", "CZ")
+    settings = HandleSettings.read()
+    assert (settings.handle_key, settings.default_region) == (bytes.fromhex("0123456789abcdef" * 4), "CZ")
+    assert "89abcdef" not in repr(settings)
+
+
+def test_a_key_or_country_that_is_none_is_refused_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLORIN_BLIND_INDEX_KEY", "hunter2")
+    monkeypatch.setenv("FLORIN_DEFAULT_REGION", "Czechia")
+    with pytest.raises(SettingsError) as error:
+        HandleSettings.read()
+    assert {line.partition(":")[0] for line in str(error.value).splitlines()} == {
+        "FLORIN_BLIND_INDEX_KEY",
+        "FLORIN_DEFAULT_REGION",
+    }
+    assert "hunter2" not in str(error.value)
+
+
+def test_rates_are_generous_in_production_and_off_in_development(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(BusSettings.read().rate_limits) == {"read", "write", "money"}
+    monkeypatch.setenv("FLORIN_ENVIRONMENT", "development")
+    assert BusSettings.read().rate_limits == {}
+    monkeypatch.setenv("FLORIN_RATE_LIMITS_WRITE", "30/60s")
+    assert BusSettings.read().rate_limits == {"write": Rate("write", 30, 60)}
+
+
+def test_no_proxy_is_trusted_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert BusSettings.read().proxies is None
+    monkeypatch.setenv("FLORIN_TRUSTED_PROXIES", "10.0.0.0/8,192.168.1.7")
+    proxies = BusSettings.read().proxies
+    assert proxies is not None
+    assert proxies.client_of("192.168.1.7", [b"203.0.113.7"]) == "203.0.113.7"
+    monkeypatch.setenv("FLORIN_TRUSTED_PROXIES", "somewhere")
+    with pytest.raises(SettingsError, match=r"^FLORIN_TRUSTED_PROXIES: "):
+        BusSettings.read()
+
+
+@pytest.mark.parametrize("rate", ["", "0/10s", "10", "10/0s", "10/minute", "-1/1s", "1/1s\n"])
+def test_a_rate_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    monkeypatch.setenv("FLORIN_RATE_LIMITS_MONEY", rate)
+    with pytest.raises(SettingsError, match=r"^FLORIN_RATE_LIMITS_MONEY: "):
+        BusSettings.read()
+
+
+UNSAFE = {
+    "FLORIN_DATABASE_URL": "postgresql://postgres:hunter2@db.example/florin?sslmode=require",
+    "FLORIN_BROKER_URL": "amqp://guest:guest@mq.example",
+    "FLORIN_REDIS_URL": "rediss://:hunter2@redis.example?ssl_cert_reqs=none",
+    "FLORIN_API_KEY_PEPPER": "hunter2 hunter2 hunter2",
+    "FLORIN_LOG_LEVEL": "DEBUG",
+}
+
+
+def test_unsafe_settings_refuse_to_start_outside_development_all_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in UNSAFE.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        BusSettings.read()
+    lines = str(refused.value).splitlines()
+    assert Counter(line.partition(":")[0] for line in lines) == {
+        "FLORIN_DATABASE_URL": 2,
+        "FLORIN_BROKER_URL": 3,
+        "FLORIN_REDIS_URL": 1,
+        "FLORIN_API_KEY_PEPPER": 1,
+        "FLORIN_LOG_LEVEL": 1,
+    }
+    assert not any(word in str(refused.value) for word in ("hunter2", "guest:", "example/"))
+    monkeypatch.setenv("FLORIN_ENVIRONMENT", "development")
+    assert BusSettings.read().log_level == "DEBUG"
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("FLORIN_DATABASE_URL", "postgresql://app:hunter2@db.example/florin?sslmode=verify-full"),
+        ("FLORIN_DATABASE_URL", "postgresql://app:hunter2@[::1]/florin"),
+        ("FLORIN_BROKER_URL", "amqps://app:hunter2@mq.example"),
+        ("FLORIN_REDIS_URL", "rediss://:hunter2@redis.example"),
+    ],
+)
+def test_verified_or_local_addresses_are_safe(
+    monkeypatch: pytest.MonkeyPatch, variable: str, url: str
+) -> None:
+    monkeypatch.setenv(variable, url)
+    BusSettings.read()
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("FLORIN_DATABASE_URL", "postgresql://app:hunter2@db.example/florin"),
+        ("FLORIN_MIGRATION_DATABASE_URL", "postgresql://app:hunter2@10.0.0.7/florin?sslmode=prefer"),
+        ("FLORIN_BROKER_URL", "amqp://app:hunter2@mq.example"),
+        ("FLORIN_BROKER_URL", "amqps://app:hunter2@mq.example?no_verify_ssl=1"),
+        ("FLORIN_REDIS_URL", "redis://:hunter2@redis.example"),
+    ],
+)
+def test_plaintext_elsewhere_needs_a_reason(monkeypatch: pytest.MonkeyPatch, variable: str, url: str) -> None:
+    monkeypatch.setenv(variable, url)
+    with pytest.raises(SettingsError, match=f"^{variable}: must ask for TLS"):
+        BusSettings.read()
+    monkeypatch.setenv("FLORIN_ALLOW_PLAINTEXT", "the mesh encrypts")
+    BusSettings.read()
+
+
+def test_a_certificate_authority_completes_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE", "BROKER"):
+        monkeypatch.setenv(f"FLORIN_{name}_CA_FILE", "/etc/florin/ca.pem")
+    with pytest.raises(SettingsError, match=r"^FLORIN_BROKER_URL: .*must begin with amqps"):
+        BusSettings.read()
+    monkeypatch.setenv("FLORIN_BROKER_URL", "amqps://app:hunter2@mq.example/florin?heartbeat=5")
+    settings = BusSettings.read()
+    told = settings.database_url.get_secret_value()
+    assert told.endswith("/florin?sslmode=verify-full&sslrootcert=%2Fetc%2Fflorin%2Fca.pem")
+    assert settings.broker_url.get_secret_value().endswith("?heartbeat=5&cafile=%2Fetc%2Fflorin%2Fca.pem")

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from service_kit.strict_json import JsonRefused, check
+from service_kit.strict_json import JsonRefused, parse
 
 # Text that Postgres can store: no NUL, no half surrogate.
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
@@ -18,8 +18,8 @@ values = st.recursive(
 
 @given(values)
 def test_every_json_value_passes_escaped_or_not(value: object) -> None:
-    check(json.dumps(value).encode(), max_depth=60)
-    check(json.dumps(value, ensure_ascii=False).encode(), max_depth=60)
+    parse(json.dumps(value).encode(), max_depth=60)
+    parse(json.dumps(value, ensure_ascii=False).encode(), max_depth=60)
 
 
 @given(st.integers(1, 40), st.integers(0, 3))
@@ -27,19 +27,19 @@ def test_depth_is_counted_exactly_and_brackets_in_texts_are_not(depth: int, besi
     text = ("[" * depth + '"[[[{{{\\"]"' + "]" * depth) + "".join("" for _ in range(beside))
     document = f"[{text}{',[]' * (40 + beside)}]"
     if depth + 1 <= 20:
-        check(document.encode(), max_depth=20)
+        parse(document.encode(), max_depth=20)
     else:
         with pytest.raises(JsonRefused, match="deeper than 20"):
-            check(document.encode(), max_depth=20)
+            parse(document.encode(), max_depth=20)
 
 
 def test_an_escaped_backslash_before_u_is_no_escape() -> None:
-    check(rb'{"path":"C:\\u0000"}')
-    check(rb'{"pair":"\ud83d\ude00"}')
+    parse(rb'{"path":"C:\\u0000"}')
+    parse(rb'{"pair":"\ud83d\ude00"}')
 
 
 def test_a_wide_document_at_the_depth_limit_passes() -> None:
-    check(json.dumps([{"a": [{"b": 1}]}] * 1_000).encode(), max_depth=4)
+    parse(json.dumps([{"a": [{"b": 1}]}] * 1_000).encode(), max_depth=4)
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_a_wide_document_at_the_depth_limit_passes() -> None:
 )
 def test_what_two_parsers_could_read_differently_is_refused(text: bytes, code: str) -> None:
     with pytest.raises(JsonRefused) as refused:
-        check(text)
+        parse(text)
     assert refused.value.code == code

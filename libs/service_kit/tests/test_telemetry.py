@@ -92,6 +92,16 @@ def test_a_line_is_json_with_trace_and_service_and_without_secrets(lines: Lines)
     assert "flk_abcdefgh_[hidden]" in text
 
 
+async def test_lines_of_a_request_bear_its_id(call: Call, lines: Lines) -> None:
+    sent = "0192f0c1-2e4b-7cc3-98c4-dc0c0c07398f"
+    await call("POST", "/v1/failures/bug", headers={"x-request-id": sent})
+    await call("GET", "/nothing", headers={"x-request-id": "+420777123456"})
+    broken, request, other = [line for line in lines() if line.get("logger") != "httpx2"]
+    assert (broken["event"], broken["request_id"]) == ("unhandled error in a request", sent)
+    assert (request["event"], request["request_id"]) == ("request", sent)
+    assert len(other["request_id"]) == 32
+
+
 def test_the_standard_librarys_records_join_the_same_stream(lines: Lines) -> None:
     try:
         raise ValueError("amqp://florin:hunter2@broker")

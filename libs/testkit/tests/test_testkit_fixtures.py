@@ -2,6 +2,8 @@
 
 import asyncpg
 import pytest
+from florin.backing.kind import Given
+from florin.backing.redis import Redis
 from messaging.signing import KeyRing
 from testkit.backing import Backing
 from testkit.databases import Databases, ServiceDatabase, connect
@@ -65,3 +67,12 @@ def test_keyring_has_a_signing_key_for_each_service(keyring: KeyRing) -> None:
 def test_namespace_stands_on_the_broker(broker_namespace: str, backing: Backing) -> None:
     assert broker_namespace.startswith("test-")
     assert backing.broker_url.startswith("amqp://")
+
+
+async def test_a_tests_own_redis_is_killed_alone(redis_url: str, own_redis: Redis) -> None:
+    shared = Given("redis", redis_url, variable="redis_url")
+    own_redis.kill()
+    assert not own_redis.ready()
+    assert shared.ready()
+    own_redis.start()
+    assert own_redis.ready()

@@ -28,6 +28,22 @@ TAMPERINGS: dict[str, tuple[int | str, ...]] = {
         2,
         f"UPDATE account.entries SET balance_after_minor = 5 WHERE posting_id = {POSTING} AND leg = 2",
     ),
+    "what is held": (2, "UPDATE account.accounts SET held_minor = held_minor + 1 WHERE reference = 'A'"),
+    "an overdraft": (
+        2,
+        "INSERT INTO account.account_overdraft_changes (account_id, previous_minor, overdraft_minor, reason, "
+        f"author, changed_at) VALUES ({_ACCOUNT_A}, 0, 5, 'r', 'a', now())",
+    ),
+    "a hold that nobody asked for": (
+        2,
+        "INSERT INTO account.holds (payment_id, client_id, account_id, creditor, amount_minor, currency, "
+        "tolerance_minor, captured_many_times, expires_at, placed_at) VALUES (gen_random_uuid(), 'demo', "
+        f"{_ACCOUNT_A}, 'B', 1, 'EUR', 0, false, now(), now())",
+    ),
+    "a capture of nothing": (
+        6,
+        f"UPDATE account.postings SET kind = 'capture', captures = gen_random_uuid() WHERE id = {POSTING}",
+    ),
     "an account's state": (2, "UPDATE account.accounts SET state = 'FROZEN' WHERE reference = 'A'"),
     "a payment's amount": (8, f"UPDATE transaction.payments SET amount_minor = 1 WHERE id = {FIRST}"),
     "a payment's creditor": (8, f"UPDATE transaction.payments SET creditor = 'C' WHERE id = {FIRST}"),

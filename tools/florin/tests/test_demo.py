@@ -36,11 +36,12 @@ async def test_a_second_demonstration_moves_no_money(running: RunningServices, t
     }
     assert {"idempotency_key_reused", "exceeds_original", "too_many_decimals"} <= set(tally.refused)
     assert (tally.in_review, tally.approved, tally.declined, tally.reversals) == (0, 8, 4, 3)
+    assert tally.authorised == 2
     assert tally.postings_added == tally.settled
     assert first.bulk_times is not None
     assert first.single_times is not None
     assert first.bulk_times.count + first.single_times.count > 2_800
     second = (await play(surroundings, say=lambda _line: None, watcher=Unwatched())).tally
-    assert (second.accepted, second.settled, second.postings_added) == (0, 0, 0)
+    assert (second.accepted, second.settled, second.postings_added, second.authorised) == (0, 0, 0, 0)
     assert second.replayed == tally.accepted + tally.replayed
     assert second.refused == tally.refused

@@ -85,7 +85,7 @@ def test_a_stack_from_up_to_down(shell: Shell) -> None:
     assert first.returncode == 0, first.stderr
     before = shell.parts()
     assert all(part["ready"] for part in before.values())
-    assert len(before) == 7
+    assert len(before) == 8
 
     again = shell.florin("up")
     assert "already" in again.stdout

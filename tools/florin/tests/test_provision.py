@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from florin import provision
-from florin.services import SERVICES
+from florin.services import PROCESSES
 from testkit.backing import Backing
 from testkit.databases import ServiceDatabase, connect
 
@@ -31,7 +31,7 @@ async def admin(empty_database: ServiceDatabase) -> AsyncIterator["asyncpg.Conne
 async def test_a_second_provisioning_changes_nothing(
     admin: "asyncpg.Connection[asyncpg.Record]", backing: Backing, empty_database: ServiceDatabase
 ) -> None:
-    schemas = list(SERVICES)
+    schemas = list(PROCESSES)
     before = await admin.fetch(RIGHTS, schemas, provision.role_names())
     await provision.provision(
         backing.database_admin_url, passwords=backing.credentials.roles, database=empty_database.name

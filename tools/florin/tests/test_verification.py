@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx2
 import pytest
 from florin.demo.sample import LARGE_MINOR
 from florin.importing.feed import Source
@@ -18,7 +19,13 @@ from testkit.databases import connect
 from testkit.stacks import RunningServices
 
 from .careful_tamperings import CAREFUL
+from .customer_tamperings import CUSTOMER_TAMPERINGS
+from .hold_tamperings import HOLD_TAMPERINGS
+from .limit_tamperings import LIMIT_TAMPERINGS
+from .money_tamperings import MONEY_TAMPERINGS
 from .tamperings import SECOND, TAMPERINGS
+
+SINGLED_OUT = HOLD_TAMPERINGS | CUSTOMER_TAMPERINGS | LIMIT_TAMPERINGS | MONEY_TAMPERINGS
 
 
 class Books:
@@ -70,7 +77,74 @@ async def books(running: RunningServices, tmp_path_factory: pytest.TempPathFacto
     page = await sender.get("/v1/payments", {"reference": "P-0"})
     first = UUID(page["items"][0]["id"])
     await sender.post(f"/v1/payments/{first}/reversals", {"amount_minor": 40}, key=str(uuid4()))
+    await _limit(running)
+    await _spend(running)
+    await _hold(running)
+    await _register(running)
     return Books(running)
+
+
+async def _limit(running: RunningServices) -> None:
+    """What has left A already, and all that leaves it from now on, counts."""
+    for daily_sum_minor in (10**9, 10**10):
+        body = {"daily_sum_minor": daily_sum_minor, "reason": "a try"}
+        path = "/v1/accounts/A/limits"
+        changed = await running.client("account", client="demo-office").put(path, json=body)
+        assert changed.status_code == 200, changed.text
+
+
+async def _hold(running: RunningServices) -> None:
+    """One captured in part, one in two parts, one given up, one still open; and an overdraft that changed."""
+    payments = running.client("transaction")
+
+    async def ask(path: str, body: dict[str, object]) -> str:
+        headers = {"Idempotency-Key": str(uuid4()), "Prefer": "wait=20"}
+        answer = await payments.post(f"/v1/payments{path}", json=body, headers=headers)
+        assert answer.is_success, answer.text
+        return str(answer.json()["id"])
+
+    facts = {"debtor": "A", "creditor": "B", "amount_minor": 500, "currency": "EUR", "capture": "manual"}
+    held = {
+        name: await ask("", facts | {"reference": name, "hold": {"captured_many_times": name == "H-2"}})
+        for name in ("H-1", "H-2", "H-3", "H-4")
+    }
+    await ask(f"/{held['H-1']}/captures", {"amount_minor": 300})
+    await ask(f"/{held['H-2']}/captures", {"amount_minor": 100})
+    await ask(f"/{held['H-2']}/captures", {"amount_minor": 200, "final": True})
+    await ask(f"/{held['H-3']}/void", {"reason": "not wanted any more"})
+    for overdraft_minor in (100, 0):
+        changed = await running.client("account").put(
+            "/v1/accounts/B/overdraft", json={"overdraft_minor": overdraft_minor, "reason": "a try"}
+        )
+        assert changed.status_code == 200, changed.text
+
+
+async def _spend(running: RunningServices) -> None:
+    """A payee has spent 70 of 100 when they are given back, and pays back 20; money goes in and out."""
+    payments, accounts = running.client("transaction"), running.client("account")
+    office = running.client("account", client="demo-office")
+
+    async def ask(client: httpx2.AsyncClient, path: str, body: dict[str, object]) -> str:
+        headers = {"Idempotency-Key": str(uuid4()), "Prefer": "wait=20"}
+        answer = await client.post(path, json=body, headers=headers)
+        assert answer.is_success, answer.text
+        assert answer.json().get("status", "SETTLED") == "SETTLED", answer.text
+        return str(answer.json().get("id"))
+
+    policy = {"policy": "receivable", "reason": "a try"}
+    assert (await office.put("/v1/reversal-policy", json=policy)).is_success
+    await ask(office, "/v1/settlement-accounts", {"name": "till", "currency": "EUR"})
+    await ask(accounts, "/v1/accounts", {"account": "SPENDER", "holder": "S", "currency": "EUR"})
+    facts = {"debtor": "A", "creditor": "SPENDER", "amount_minor": 100, "currency": "EUR"}
+    given = await ask(payments, "/v1/payments", facts)
+    await ask(payments, "/v1/payments", facts | {"debtor": "SPENDER", "creditor": "B", "amount_minor": 70})
+    await ask(payments, f"/v1/payments/{given}/reversals", {})
+    outside = {"currency": "EUR", "settlement": "till"}
+    await ask(payments, "/v1/payments", facts | {"debtor": "B", "creditor": "SPENDER", "amount_minor": 60})
+    collection = {"amount_minor": 20, "reason": "agreed"}
+    await ask(office, "/v1/accounts/SPENDER/receivable-collections", collection)
+    await ask(accounts, "/v1/accounts/B/deposits", outside | {"amount_minor": 60})
+    await ask(office, "/v1/accounts/B/withdrawals", outside | {"amount_minor": 10})
 
 
 async def test_untouched_books_pass_every_check(books: Books) -> None:
@@ -80,6 +154,34 @@ async def test_untouched_books_pass_every_check(books: Books) -> None:
     # Logs lie elsewhere in these tests: everything else can be checked.
     assert {report.status(number) for number in INVARIANTS} == {"ok"}
     assert report.document()["ok"] is True
+
+
+async def _register(running: RunningServices) -> None:
+    """Two customers, one of whom is known well; told to the payments."""
+    accounts, office = running.client("account"), running.client("account", client="demo-office")
+    for number in (1, 2):
+        body = {"name": "N", "mobile": f"+42060111222{number}", "email": f"n{number}@example.com"}
+        made = await accounts.post(
+            "/v1/customers", json=body | {"currency": "EUR"}, headers={"Idempotency-Key": str(uuid4())}
+        )
+        assert made.status_code == 201, made.text
+    path = f"/v1/customers/{made.json()['id']}/kyc"
+    assert (await accounts.post(path, json={"level": "basic"})).is_success
+    decision = {"decision": "approve", "level": "basic", "reason": "met in person"}
+    assert (await office.post(f"{path}/decision", json=decision)).is_success
+    report = await verify(running.surroundings)
+    assert report.ok, "not yet quiet"
+
+
+@pytest.mark.parametrize("what", SINGLED_OUT)
+async def test_what_a_superuser_alters_is_found_by_the_check_that_is_for_it(books: Books, what: str) -> None:
+    """Not by chance, by another one."""
+    check, *statements = SINGLED_OUT[what]
+    (chosen,) = (one for one in CHECKS if one.name == check)
+    async with books.tampered(*statements) as connection:
+        report = await run(Audit(connection), [chosen])
+    assert not report.ok
+    assert report.results[0].finding.offender
 
 
 @pytest.mark.parametrize("what", TAMPERINGS)

@@ -14,14 +14,17 @@ def append_only(table: str) -> tuple[str, ...]:
     )
 
 
-_V1 = (
-    """
+# The trigger function that keeps append-only tables as they are; a schema off the bus makes it by itself.
+REFUSE_CHANGE = """
     CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         RAISE EXCEPTION '% on %.% is refused: the table is append-only',
             TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
     END $$
-    """,
+"""
+
+_V1 = (
+    REFUSE_CHANGE,
     """
     CREATE TABLE outbox (
         position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -8,12 +8,12 @@ from contracts.messages import Payload
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from messaging import notes
 from messaging.event import Event, encode
 from messaging.statement import Statement
 
-# Where a connection keeps the rows that its transaction has written, for the relay to be handed after commit.
-# Whoever begins a transaction must first forget what an earlier one may have left there (`forget`).
-_WRITTEN = "florin.outbox_written"
+# Under which the rows a transaction has written are noted, for the relay to be handed after commit.
+_WRITTEN = "outbox"
 
 _ADD = Statement(
     """
@@ -36,6 +36,12 @@ _CLAIM = text(
         ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     SELECT position, o.type, o.body FROM due JOIN outbox o USING (position) ORDER BY position
+    """
+)
+_UNSENT = Statement(
+    """
+    SELECT position, o.type, o.body FROM outbox_unsent JOIN outbox o USING (position)
+    WHERE position = ANY(CAST(:positions AS bigint[])) ORDER BY position
     """
 )
 _MARK_SENT = Statement("DELETE FROM outbox_unsent WHERE position = ANY(CAST(:positions AS bigint[]))")
@@ -94,17 +100,12 @@ async def add(connection: AsyncConnection, events: Sequence[Event[Payload]]) -> 
     }
     added = await _ADD.rows(connection, parameters)
     rows = [OutboxRow(position, *encoded[event_id]) for position, event_id in added]
-    connection.info.setdefault(_WRITTEN, []).extend(rows)
-
-
-def forget(connection: AsyncConnection) -> None:
-    """Drop what a transaction that was rolled back has left on its connection."""
-    connection.info.pop(_WRITTEN, None)
+    notes.of(connection).setdefault(_WRITTEN, []).extend(rows)
 
 
 def take_written(connection: AsyncConnection) -> list[OutboxRow]:
     """Return, once, the rows that the transaction just committed on `connection` has written, in order."""
-    rows: list[OutboxRow] = connection.info.pop(_WRITTEN, [])
+    rows: list[OutboxRow] = notes.of(connection).pop(_WRITTEN, [])
     return rows
 
 
@@ -117,6 +118,11 @@ async def claim(
     """
     rows = await connection.execute(_CLAIM, {"limit": limit, "min_age": min_age})
     return [OutboxRow(*row) for row in rows.all()]
+
+
+async def unsent(connection: AsyncConnection, positions: Sequence[int]) -> list[OutboxRow]:
+    """Return those of these rows that still wait, in order, without claiming them."""
+    return [OutboxRow(*row) for row in await _UNSENT.rows(connection, {"positions": list(positions)})]
 
 
 async def mark_sent(connection: AsyncConnection, positions: Sequence[int]) -> None:

@@ -24,7 +24,8 @@ from messaging.signing import KeyRing
 from messaging.tracing import process_spans
 
 Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
-# Receives events of one payload type, in order, all new, inside the transaction that claims them.
+# Receives events of the payload types it is registered for, in order, all new, inside the transaction that
+# claims them.
 Handler = Callable[[AsyncConnection, Sequence[Event[Any]]], Awaitable[None]]
 
 # An unknown failure is tried this often on its own before it is parked: enough for a passing race.
@@ -146,10 +147,14 @@ class Processor:
             metrics.CONSUMED.labels(event_type, "handled").inc(sum(1 for _ in run))
 
     async def dispatch(self, connection: AsyncConnection, events: Sequence[Event[Payload]]) -> None:
-        """Hand runs of one type to their handlers, keeping the order in which the events came."""
+        """Hand runs of one handler's types to it, keeping the order in which the events came.
+
+        A handler of several types gets them together: it may have to take its locks all at once.
+        """
         with process_spans(events) as traced:
-            for event_type, run in groupby(traced, key=lambda event: event.type):
-                await self._handlers[event_type](connection, list(run))
+            for _, run in groupby(traced, key=lambda event: id(self._handlers[event.type])):
+                batch = list(run)
+                await self._handlers[batch[0].type](connection, batch)
 
     async def _park(
         self, connection: AsyncConnection, failed: Sequence[tuple[RawEvent, PermanentFailure]]

@@ -27,8 +27,12 @@ _CLAIM_LIMIT = 1000
 _POLL_INTERVAL_S = 1.0
 # Rows younger than this belong to the process that wrote them, which is most likely sending them right now.
 _OWNED = timedelta(seconds=2)
-# What cannot be sent as fast as it is written is left in the outbox, and claimed from there.
-_MAX_FRESH = 20_000
+# What cannot be sent as fast as it is written is left in the outbox: of the first rows of a backlog the texts
+# are kept, of the next their positions, and the rest is claimed once it is old enough.
+_MAX_FRESH = 5_000
+_MAX_LEFT = 100_000
+# Marks wait this long for company. A process that dies meanwhile has events sent twice, which inboxes expect.
+_MARK_DELAY_S = 0.1
 _PRUNE_INTERVAL = timedelta(minutes=10)
 
 _log = structlog.get_logger(__name__)
@@ -58,6 +62,9 @@ class Relay:
         self._retention = retention
         self._owned = owned
         self._fresh: deque[OutboxRow] = deque()
+        self._left: deque[int] = deque()
+        self._sent: list[int] = []
+        self._mark_at_s = 0.0
         self._next_poll_s = 0.0
         self._nudged = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -66,9 +73,12 @@ class Relay:
     def nudge_if_written(self, connection: AsyncConnection) -> None:
         """Take over what the transaction just committed on `connection` has written to the outbox."""
         rows = outbox.take_written(connection)
-        if rows and len(self._fresh) < _MAX_FRESH:
-            self._fresh.extend(rows)
-            self._nudged.set()
+        if not rows:
+            return
+        room = 0 if self._left else max(0, _MAX_FRESH - len(self._fresh))
+        self._fresh.extend(rows[:room])
+        self._left.extend(row.position for row in rows[room:][: _MAX_LEFT - len(self._left)])
+        self._nudged.set()
 
     def stop(self) -> None:
         """Send what waits now, then end."""
@@ -90,6 +100,7 @@ class Relay:
                     failures += 1
                     # Safe in the outbox, from where they are claimed once the outage is over.
                     self._fresh.clear()
+                    self._left.clear()
                     _log.warning("relay_waits", failures=failures, error=type(error).__name__)
                     if self._stopped.is_set():
                         return
@@ -99,7 +110,7 @@ class Relay:
                     continue
                 if self._stopped.is_set():
                     return
-                await wait_for_event(self._nudged, _POLL_INTERVAL_S)
+                await wait_for_event(self._nudged, _MARK_DELAY_S if self._sent else _POLL_INTERVAL_S)
         finally:
             await self._publisher.close()
 
@@ -107,27 +118,47 @@ class Relay:
         """Send what was handed over, and now and then what was left; True if there is more to do at once."""
         stopping = self._stopped.is_set()
         now_s = asyncio.get_running_loop().time()
+        if self._left and not self._fresh:
+            await self._take_left()
         if self._fresh:
             await self._send_fresh()
-            # A stream of fresh rows must not keep old ones waiting.
-            if now_s < self._next_poll_s:
-                return True
-        elif now_s < self._next_poll_s and not stopping:
-            return False
+        if self._sent and (stopping or len(self._sent) >= _CLAIM_LIMIT or now_s >= self._mark_at_s):
+            await self._mark_sent()
+        waiting = bool(self._fresh or self._left)
+        # A stream of fresh rows must not keep old ones waiting.
+        if now_s < self._next_poll_s and (waiting or not stopping):
+            return waiting
+        await self._mark_sent()
         claimed = await self.relay_once(min_age=timedelta(0) if stopping else self._owned)
         await self._prune_if_due()
         if claimed < _CLAIM_LIMIT:
             self._next_poll_s = now_s + _POLL_INTERVAL_S
-        return bool(self._fresh) or claimed == _CLAIM_LIMIT
+        return waiting or claimed == _CLAIM_LIMIT
+
+    async def _take_left(self) -> None:
+        """Read again what this process has committed and could not keep."""
+        positions = [self._left.popleft() for _ in range(min(len(self._left), _CLAIM_LIMIT))]
+        async with self._transaction() as connection:
+            self._fresh.extend(await outbox.unsent(connection, positions))
 
     async def _send_fresh(self) -> None:
-        """Send rows that this process has just committed, and mark them. Raises `BrokerUnavailable`."""
+        """Send rows that this process has just committed. Raises `BrokerUnavailable`."""
         rows = [self._fresh.popleft() for _ in range(min(len(self._fresh), _CLAIM_LIMIT))]
         await self._publisher.open()
         receipts = await self._publish(rows)
-        async with self._transaction() as connection:
-            await self._mark(connection, receipts)
+        if not self._sent:
+            self._mark_at_s = asyncio.get_running_loop().time() + _MARK_DELAY_S
+        self._sent += receipts[Receipt.CONFIRMED]
+        if receipts[Receipt.REFUSED]:
+            async with self._transaction() as connection:
+                await outbox.postpone(connection, receipts[Receipt.REFUSED])
         await self._complain(receipts)
+
+    async def _mark_sent(self) -> None:
+        if self._sent:
+            async with self._transaction() as connection:
+                await outbox.mark_sent(connection, self._sent)
+            self._sent = []
 
     async def relay_once(self, *, min_age: timedelta = timedelta(0)) -> int:
         """Claim rows and send them; return how many were claimed. Raises `BrokerUnavailable`."""
@@ -138,7 +169,8 @@ class Relay:
             if not rows:
                 return 0
             receipts = await self._publish(rows)
-            await self._mark(connection, receipts)
+            await outbox.mark_sent(connection, receipts[Receipt.CONFIRMED])
+            await outbox.postpone(connection, receipts[Receipt.REFUSED])
         await self._complain(receipts)
         return len(rows)
 
@@ -152,11 +184,6 @@ class Relay:
             if receipt is Receipt.CONFIRMED:
                 metrics.RELAY_SENT.labels(frame.routing_key).inc(len(members))
         return by_receipt
-
-    @staticmethod
-    async def _mark(connection: AsyncConnection, receipts: Mapping[Receipt, Sequence[int]]) -> None:
-        await outbox.mark_sent(connection, receipts[Receipt.CONFIRMED])
-        await outbox.postpone(connection, receipts[Receipt.REFUSED])
 
     async def _complain(self, receipts: Mapping[Receipt, Sequence[int]]) -> None:
         if receipts[Receipt.REFUSED]:

@@ -10,16 +10,19 @@ from contracts.messages import Payload
 from fastapi import FastAPI
 from messaging.processor import Handler
 from messaging.runtime import Messaging, MessagingSettings
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service_kit.auth import ApiKeys
+from service_kit.auth import Authenticator
+from service_kit.authentication import Authentication
 from service_kit.clock import Clock, SystemClock
 from service_kit.database import Database
 from service_kit.health import HealthServer
 from service_kit.http import HttpServer
 from service_kit.lifecycle import Component, Process, Role
 from service_kit.migrations import Migrations, run_migrations
-from service_kit.settings import ServiceSettings
+from service_kit.rate_limits import RateLimiter
+from service_kit.settings import BusSettings, ServiceSettings
 from service_kit.telemetry import configure_logging, configure_tracing
 
 AfterCommit = Callable[[AsyncConnection], None]
@@ -48,32 +51,39 @@ class Foundation:
         self,
         role: Role,
         *,
-        handlers: Mapping[type[Payload], Handler],
-        api: Callable[[ApiKeys], FastAPI],
+        api: Callable[[Authenticator], FastAPI],
+        bus: "Bus | None" = None,
         workers: Sequence[Named] = (),
         behind_api: Sequence[Named] = (),
     ) -> Process:
         """The process of one role: `api` answers HTTP, `worker` consumes and works, `all` does both.
+        Without a bus it neither sends messages nor hears any.
 
         Components start in the order added here and drain in the opposite one: HTTP first, then what stands
         behind it, the consumer, the workers, and the relay last, so that it sends what the others wrote.
         """
         settings = self.settings
-        messaging = self._messaging(handlers)
         process = self._process()
-        process.add("gauges", messaging.gauges)
-        if any(entry.producer == self.service for entry in CATALOGUE):
-            self.after_commit.append(messaging.nudge_if_written)
-            process.add("relay", messaging.relay)
+        if bus is not None:
+            bus.add_sending(process)
         if role in ("all", "worker"):
             for name, component in workers:
                 process.add(name, component)
-            process.add("replayer", messaging.replayer)
-            process.add("consumer", messaging.consumer)
+            if bus is not None:
+                bus.add_hearing(process)
         if role in ("all", "api"):
             for name, component in behind_api:
                 process.add(name, component)
-            app = api(ApiKeys.load(settings.api_keys_file, settings.api_key_pepper))
+            authentication = Authentication.of(settings, self.clock)
+            for name, component in authentication.components:
+                process.add(name, component)
+            process.at_end("connections to the issuer", authentication.close)
+            app = api(authentication)
+            app.state.rate_limiter = limiter = RateLimiter.of(
+                settings.rate_limits, _text(settings.redis_url), service=self.service
+            )
+            process.at_end("rate limits", limiter.close)
+            app.state.server.proxies = settings.proxies
             server = HttpServer(
                 app, host=settings.http_host, port=settings.http_port, drain_delay_s=settings.drain_delay_s
             )
@@ -83,20 +93,6 @@ class Foundation:
     def _after_commit(self, connection: AsyncConnection) -> None:
         for hook in self.after_commit:
             hook(connection)
-
-    def _messaging(self, handlers: Mapping[type[Payload], Handler]) -> Messaging:
-        where = MessagingSettings(
-            broker_url=self.settings.broker_url.get_secret_value(),
-            keyring_file=self.settings.keyring_file,
-            namespace=self.settings.broker_namespace,
-        )
-        return Messaging(
-            where,
-            service=self.service,
-            transaction=self.database.transaction,
-            handlers=handlers,
-            now=self.clock.now,
-        )
 
     def _process(self) -> Process:
         settings = self.settings
@@ -112,9 +108,44 @@ class Foundation:
             start_timeout_s=settings.start_timeout_s,
         )
         process.before_start("database", self.database.verify_server)
+        if not settings.is_development:
+            process.before_start("database role", self.database.refuse_superuser)
         process.before_start("schema", schema_at_head)
         process.at_end("database", self.database.close)
         return process
+
+
+class Bus:
+    """A service's place on the message bus: its outbox's relay, and the consumer of its queue."""
+
+    def __init__(
+        self, foundation: Foundation, settings: BusSettings, *, handlers: Mapping[type[Payload], Handler]
+    ) -> None:
+        self._foundation = foundation
+        where = MessagingSettings(
+            broker_url=settings.broker_url.get_secret_value(),
+            keyring_file=settings.keyring_file,
+            namespace=settings.broker_namespace,
+        )
+        self._messaging = Messaging(
+            where,
+            service=foundation.service,
+            transaction=foundation.database.transaction,
+            handlers=handlers,
+            now=foundation.clock.now,
+        )
+
+    def add_sending(self, process: Process) -> None:
+        """What belongs into every process of the service: the relay, if it sends anything at all."""
+        process.add("gauges", self._messaging.gauges)
+        if any(entry.producer == self._foundation.service for entry in CATALOGUE):
+            self._foundation.after_commit.append(self._messaging.nudge_if_written)
+            process.add("relay", self._messaging.relay)
+
+    def add_hearing(self, process: Process) -> None:
+        """What belongs into its workers."""
+        process.add("replayer", self._messaging.replayer)
+        process.add("consumer", self._messaging.consumer)
 
 
 async def migrate(settings: ServiceSettings) -> str:
@@ -123,3 +154,7 @@ async def migrate(settings: ServiceSettings) -> str:
     configure_logging(service=service, level=settings.log_level)
     url = settings.migration_database_url or settings.database_url
     return await run_migrations(service, url, script_location=settings.migrations_dir)
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None

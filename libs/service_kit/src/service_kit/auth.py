@@ -1,38 +1,31 @@
-"""API keys: who calls, and what it may do. A route that does not say what it requires is a bug (see
-`protection`).
+"""Who calls, and whether it may: what a bearer is taken for, API keys, and what a route requires.
 
-A key is 256 random bits; the file holds only its HMAC under a pepper that lies elsewhere, so a stolen
+An API key is 256 random bits; the file holds only its HMAC under a pepper that lies elsewhere, so a stolen
 file opens nothing. HMAC and not a slow hash: there is nothing to guess in 256 random bits, and it runs on
-every request.
+every request. A route that does not say what it requires is a bug (see `protection`).
 """
 
 import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from service_kit.problems import Problem
+from service_kit import access
+from service_kit.clock import Clock
+from service_kit.problems import RETRY_AFTER_S, Problem
+from service_kit.rate_limits import RateLimiter, class_of
 
-SCOPES = frozenset(
-    {
-        "payments:write",
-        "payments:read",
-        "accounts:write",
-        "accounts:read",
-        "reviews:read",
-        "reviews:decide",
-        "reviews:any-client",
-        "rules:read",
-        "rules:write",
-        "webhooks:write",
-        "webhooks:read",
-    }
-)
+SCOPES = frozenset(access.SCOPES)
+# How long a person's second factor counts as just shown, for what asks for a fresh one.
+FRESH = timedelta(minutes=5)
+# RFC 6750: what a client reads to know why it was refused.
+_REALM = 'Bearer realm="florin"'
 _MAX_KEY_LENGTH = 128
 
 
@@ -40,13 +33,44 @@ class InvalidKeysFile(Exception):
     """The file of API keys cannot be used; the text says why and never quotes it."""
 
 
-@dataclass(frozen=True)
+class Unauthenticated(Exception):
+    """What was sent proves nothing; the text says what to send instead and never quotes it."""
+
+
+class IdentityUnknown(Exception):
+    """It cannot be told yet whether the bearer is good: nobody has said which keys are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
-    """An upstream system that has shown a good key."""
+    """The principal that calls: an upstream system, or a person who belongs to one.
+
+    `id` is the tenant, whose data it sees. `credential` is what it has shown (`key:abcd2345`, `token:<jti>`),
+    `actor` who is written down as the author of what it does: `client:<id>` or `person:<uuid>`.
+    `second_factor_at` is when a person last showed a second factor.
+    """
 
     id: str
     scopes: frozenset[str]
-    key_prefix: str
+    credential: str = ""
+    actor: str = ""
+    second_factor_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not self.actor:
+            object.__setattr__(self, "actor", f"client:{self.id}")
+
+    @property
+    def is_person(self) -> bool:
+        return self.actor.startswith("person:")
+
+
+class Authenticator(Protocol):
+    """Tells who a bearer is."""
+
+    def authenticate(self, bearer: str) -> Client:
+        """The principal whose bearer this is, from memory; raises `Unauthenticated` or `IdentityUnknown`."""
+        ...
 
 
 class _KeyEntry(BaseModel):
@@ -65,11 +89,13 @@ class _KeysFile(BaseModel):
 
 
 class ApiKeys:
-    """The keys this process accepts."""
+    """The keys this process accepts, each with its client, whose `credential` is `key:<prefix>`."""
 
     def __init__(self, entries: Iterable[tuple[Client, bytes]], pepper: bytes) -> None:
         self._hmac = hmac.new(pepper, digestmod=hashlib.sha256)
-        self._by_prefix = {client.key_prefix: (client, digest) for client, digest in entries}
+        self._by_prefix = {
+            client.credential.removeprefix("key:"): (client, digest) for client, digest in entries
+        }
 
     @classmethod
     def load(cls, file: Path, pepper: str | SecretStr) -> Self:
@@ -89,24 +115,29 @@ class ApiKeys:
             raise InvalidKeysFile(f"{file} grants scopes that do not exist: {', '.join(sorted(unknown))}")
         secret = pepper.get_secret_value() if isinstance(pepper, SecretStr) else pepper
         entries = [
-            (Client(entry.client, frozenset(entry.scopes), entry.prefix), bytes.fromhex(entry.digest))
+            (
+                Client(entry.client, frozenset(entry.scopes), f"key:{entry.prefix}"),
+                bytes.fromhex(entry.digest),
+            )
             for entry in content.keys
         ]
         return cls(entries, secret.encode())
 
-    def authenticate(self, key: str) -> Client | None:
+    def authenticate(self, bearer: str) -> Client:
         """The client whose key this is, in a time that does not tell how nearly it was one."""
-        if len(key) > _MAX_KEY_LENGTH or not key.isascii():
-            return None
-        entry = self._by_prefix.get(key[4:12]) if key.startswith("flk_") else None
+        entry = self._by_prefix.get(bearer[4:12]) if bearer.startswith("flk_") else None
+        if len(bearer) > _MAX_KEY_LENGTH or not bearer.isascii():
+            raise Unauthenticated("The API key is not valid.")
         # A copy of the prepared state: keying HMAC anew costs more than hashing the key.
         keyed = self._hmac.copy()
-        keyed.update(key.encode())
+        keyed.update(bearer.encode())
         digest = keyed.digest()
         # Compared even when the prefix is unknown, so that known prefixes cannot be told by the clock.
         expected = entry[1] if entry is not None else bytes(32)
         matches = hmac.compare_digest(digest, expected)
-        return entry[0] if entry is not None and matches else None
+        if entry is None or not matches:
+            raise Unauthenticated("The API key is not valid.")
+        return entry[0]
 
 
 def key_digest(key: str, pepper: bytes) -> bytes:
@@ -115,47 +146,86 @@ def key_digest(key: str, pepper: bytes) -> bytes:
 
 
 class requires:  # noqa: N801  reads as a word where it is used
-    """A dependency that lets a request through only with a key that has every named scope.
+    """A dependency that lets a request through only with a credential that has every named scope.
 
-    `client: Annotated[Client, Depends(requires("payments:write"))]`. Answers 401 without a good key and 403
-    without a scope. Reads the keys from `app.state.api_keys`, where `create_app` puts them.
+    without a scope. With `fresh`, a person must have shown a second factor within `FRESH`, else 401 with
+    RFC 9470's challenge. Each request of a known client counts against its limits, also one that lacks the
+    scope: 429. Reads `app.state.authenticator`, `rate_limiter` and `clock`, which `create_app` sets.
     """
 
-    def __init__(self, *scopes: str) -> None:
+    def __init__(self, *scopes: str, fresh: bool = False) -> None:
         unknown = set(scopes) - SCOPES
         if not scopes or unknown:
             raise ValueError(f"requires() names at least one scope that exists, not {sorted(unknown)}")
         self.scopes = frozenset(scopes)
+        self.fresh = fresh
 
     async def __call__(self, request: Request) -> Client:
-        keys: ApiKeys = request.app.state.api_keys
-        client = keys.authenticate(_bearer(request.scope["headers"]))
-        if client is None:
-            raise _unauthenticated("The API key is not valid.")
-        if not self.scopes <= client.scopes:
-            missing = ", ".join(sorted(self.scopes - client.scopes))
-            raise Problem(403, "forbidden", "Forbidden", f"The API key lacks the scope {missing}.")
+        authenticator: Authenticator = request.app.state.authenticator
+        try:
+            client = authenticator.authenticate(_bearer(request.scope["headers"]))
+        except Unauthenticated as refused:
+            raise _unauthenticated(str(refused), challenge=f'{_REALM}, error="invalid_token"') from None
+        except IdentityUnknown:
+            raise _identity_unavailable() from None
         request.scope["florin.client"] = client.id
+        limiter: RateLimiter = request.app.state.rate_limiter
+        await limiter.admit(request.scope, client.id, class_of(request.scope["method"], self.scopes))
+        if not self.scopes <= client.scopes:
+            raise _forbidden(self.scopes, client.scopes)
+        if self.fresh and client.is_person:
+            _ask_for_second_factor(client, request.app.state.clock)
         return client
 
 
 def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
     values = [value for name, value in headers if name == b"authorization"]
     if not values:
-        raise _unauthenticated("Send an API key: Authorization: Bearer flk_…")
+        raise _unauthenticated("Send an API key or an access token: Authorization: Bearer …")
     if len(values) > 1:
         raise _unauthenticated("Send one Authorization header, not several.")
-    scheme, _, key = values[0].partition(b" ")
-    if scheme.lower() != b"bearer" or not key:
-        raise _unauthenticated("The Authorization header must read: Bearer flk_…")
-    return key.strip().decode("latin-1")
+    scheme, _, bearer = values[0].partition(b" ")
+    if scheme.lower() != b"bearer" or not bearer:
+        raise _unauthenticated("The Authorization header must read: Bearer, a space, and the credential.")
+    return bearer.strip().decode("latin-1")
 
 
-def _unauthenticated(detail: str) -> Problem:
+def _unauthenticated(detail: str, *, challenge: str = _REALM) -> Problem:
+    headers = {"www-authenticate": challenge}
+    return Problem(401, "unauthenticated", "Unauthenticated", detail, headers=headers)
+
+
+def _forbidden(needed: frozenset[str], held: frozenset[str]) -> Problem:
+    missing = ", ".join(sorted(needed - held))
+    challenge = f'{_REALM}, error="insufficient_scope", scope="{" ".join(sorted(needed))}"'
     return Problem(
+        403,
+        "forbidden",
+        "Forbidden",
+        f"The credential lacks the scope {missing}.",
+        headers={"www-authenticate": challenge},
+    )
+
+
+def _ask_for_second_factor(person: Client, clock: Clock) -> None:
+    """Raises the problem unless the person has just shown a second factor."""
+    if person.second_factor_at is not None and clock.now() - person.second_factor_at <= FRESH:
+        return
+    challenge = f'{_REALM}, error="insufficient_user_authentication", max_age="{FRESH.seconds}"'
+    raise Problem(
         401,
-        "unauthenticated",
-        "Unauthenticated",
-        detail,
-        headers={"www-authenticate": 'Bearer realm="florin"'},
+        "insufficient_user_authentication",
+        "Second factor needed",
+        "Show your second factor again, then repeat the request with the new token.",
+        headers={"www-authenticate": challenge},
+    )
+
+
+def _identity_unavailable() -> Problem:
+    return Problem(
+        503,
+        "identity_unavailable",
+        "Identity unavailable",
+        "It cannot be told at present whether the credential is good. Nothing was done; retry later.",
+        headers={"retry-after": str(RETRY_AFTER_S)},
     )

@@ -12,9 +12,12 @@ from typing import Any
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service_kit.forwarding import TrustedProxies
 from service_kit.problems import ProblemResponse, problem_for
+from service_kit.rate_limits import HEADERS as RATE_LIMIT_HEADERS
 from service_kit.telemetry import gauge, histogram
 from service_kit.telemetry.logs import is_enabled, write_soon
+from service_kit.telemetry.request_ids import begin_request_id, end_request_id
 from service_kit.telemetry.traces import begin_request, end_request
 
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
@@ -24,7 +27,11 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; style-src 'self'"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+# Where the request's id and the address it comes from lie for whoever writes them down.
+REQUEST_ID = "florin.request_id"
+ADDRESS = "florin.address"
 _NO_STORE = (b"cache-control", b"no-store")
+_HEARD_ONCE = frozenset({b"traceparent", b"x-request-id"})
 _CLOSE = (b"connection", b"close")
 
 _DURATION = histogram(
@@ -52,7 +59,13 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        span, token = begin_request(scope["method"], _traceparent(scope))
+        proxies: TrustedProxies | None = self._state.proxies
+        traceparent, sent_id, forwarded = _heard(scope, proxies.header if proxies else None)
+        span, token = begin_request(scope["method"], traceparent)
+        request_id, id_token = begin_request_id(sent_id)
+        scope[REQUEST_ID] = request_id.text
+        peer = scope["client"][0] if scope.get("client") else ""
+        scope[ADDRESS] = proxies.client_of(peer, forwarded) if proxies else peer
         self._in_progress += 1
         status = 0
         draining = self._state.draining
@@ -62,6 +75,10 @@ class Boundary:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = _with_safe_headers(message["headers"], draining)
+                message["headers"] += (
+                    (b"x-request-id", request_id.text.encode()),
+                    *scope.get(RATE_LIMIT_HEADERS, ()),
+                )
             await send(message)
 
         try:
@@ -74,6 +91,7 @@ class Boundary:
         finally:
             self._in_progress -= 1
             self._tell(scope, status, perf_counter() - started, span, token)
+            end_request_id(id_token)
 
     def _tell(self, scope: Scope, status: int, duration_s: float, span: Any, token: Any) -> None:
         # 0: nothing was sent, for the client had left or was cut off; proxies have long written it 499.
@@ -95,6 +113,7 @@ class Boundary:
                 "route": route,
                 "status": status,
                 "ms": round(duration_s * 1000, 2),
+                "request_id": scope[REQUEST_ID],
                 "trace_id": f"{span.get_span_context().trace_id:032x}",
             }
             client = scope.get("florin.client")
@@ -122,11 +141,14 @@ def _with_safe_headers(headers: list[tuple[bytes, bytes]], draining: bool) -> li
     return safe
 
 
-def _traceparent(scope: Scope) -> bytes | None:
-    found = None
+def _heard(scope: Scope, forwarded_header: bytes | None) -> tuple[bytes | None, bytes | None, list[bytes]]:
+    """The headers `traceparent` and `X-Request-ID`, None when sent twice, and each line of the forwarded
+    one."""
+    once: dict[bytes, bytes | None] = {}
+    forwarded = []
     for name, value in scope["headers"]:
-        if name == b"traceparent":
-            if found is not None:
-                return None
-            found = value
-    return found
+        if name in _HEARD_ONCE:
+            once[name] = None if name in once else value
+        elif name == forwarded_header:
+            forwarded.append(value)
+    return once.get(b"traceparent"), once.get(b"x-request-id"), forwarded

@@ -6,12 +6,12 @@ refused).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy
-from messaging import outbox
+from messaging import notes
 from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -19,13 +19,13 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from service_kit import database_server
 from service_kit.database_tls import tls_argument
 
 CONNECT_TIMEOUT_S = 5.0
 CHECKOUT_TIMEOUT_S = 5.0
 # Longer than the server's statement_timeout (30 s), so that the server's own, clearer refusal comes first.
 COMMAND_TIMEOUT_S = 35.0
-MIN_SERVER, MAX_SERVER = 15, 18
 
 # SQLSTATEs that say the server or the connection is gone or has no room: a later retry may well succeed.
 _OUTAGE_CLASSES = ("08", "53", "57P", "58")
@@ -48,10 +48,6 @@ class DatabaseUnavailable(ConnectionError):
 
 class CommitOutcomeUnknown(ConnectionError):
     """The connection was lost during COMMIT: the transaction may or may not stand. Look it up by its key."""
-
-
-class ServerRefused(Exception):
-    """The database server runs in a way on which no money can be kept; the text says what to change."""
 
 
 class Database:
@@ -87,7 +83,7 @@ class Database:
         for a TimeoutError, which is what the driver raises when the server says nothing.
         """
         async with self._connected(self.engine) as connection:
-            outbox.forget(connection)
+            notes.drop(connection)
             async with _rolled_back_on_error(connection):
                 yield connection
             await _commit(connection)
@@ -109,8 +105,12 @@ class Database:
     async def verify_server(self) -> None:
         """Raises `ServerRefused` unless the server is PostgreSQL 15..18 and keeps what it has committed."""
         async with self.snapshot() as connection:
-            row = (await connection.execute(sqlalchemy.text(_SERVER_SETTINGS))).one()
-        _refuse_unsafe(int(row.version), fsync=row.fsync, synchronous_commit=row.synchronous_commit)
+            await database_server.verify(connection)
+
+    async def refuse_superuser(self) -> None:
+        """Raises `ServerRefused` when the role may do anything: no trigger and no grant would hold it."""
+        async with self.snapshot() as connection:
+            await database_server.refuse_superuser(connection)
 
     def pool_in_use(self) -> int:
         """How many connections are checked out at this moment."""
@@ -128,10 +128,14 @@ class Database:
         except (OSError, TimeoutError, PoolTimeout, DBAPIError) as error:
             raise DatabaseUnavailable(f"no connection to the database: {type(error).__name__}") from error
         try:
+            await _begin(connection)
             yield connection
         finally:
-            # Shielded: a cancelled request must still give its connection back.
-            await asyncio.shield(_give_back(connection))
+            if connection.in_transaction():
+                await _to_its_end(_give_back(connection))
+            else:
+                # Nothing is left to be said to the server, and so nothing to wait for.
+                await _give_back(connection)
 
 
 def create_engine(
@@ -177,8 +181,24 @@ def sqlstate(error: DBAPIError) -> str | None:
     return state if isinstance(state, str) else None
 
 
+async def _begin(connection: AsyncConnection) -> None:
+    """Begin at once and by the driver. Left to itself SQLAlchemy begins with the first statement, which then
+    takes the long way through a greenlet: half of what a short transaction costs."""
+    pooled = connection.sync_connection
+    assert pooled is not None, "a started connection"
+    pooled.begin()
+    try:
+        await pooled.connection.dbapi_connection._start_transaction()  # type: ignore[union-attr]
+    except BaseException as error:
+        # Also when cancelled: nobody knows whether the server has begun one.
+        await _to_its_end(connection.invalidate(error))
+        if isinstance(error, Exception):
+            raise DatabaseUnavailable(f"cannot begin a transaction: {type(error).__name__}") from error
+        raise
+
+
 async def _commit(connection: AsyncConnection) -> None:
-    if await _is_closed(connection):
+    if _is_closed(connection):
         await connection.invalidate()
         raise DatabaseUnavailable("the connection was lost before COMMIT: nothing was done")
     try:
@@ -204,7 +224,18 @@ async def _rolled_back_on_error(connection: AsyncConnection) -> AsyncIterator[No
         await connection.invalidate(error)
         raise DatabaseUnavailable("no answer from the database in time: nothing was done") from error
     except BaseException:
-        await asyncio.shield(_roll_back(connection))
+        await _to_its_end(_roll_back(connection))
+        raise
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Run it whole: a request that is cancelled meanwhile must still leave a connection that works, and what
+    comes after must not begin before it has ended."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
         raise
 
 
@@ -225,11 +256,11 @@ async def _give_back(connection: AsyncConnection) -> None:
         await connection.close()
 
 
-async def _is_closed(connection: AsyncConnection) -> bool:
+def _is_closed(connection: AsyncConnection) -> bool:
     if connection.invalidated:
         return True
-    raw = await connection.get_raw_connection()
-    driver = raw.driver_connection
+    pooled = connection.sync_connection
+    driver = pooled.connection.driver_connection if pooled is not None else None
     return driver is None or bool(driver.is_closed())
 
 
@@ -248,21 +279,3 @@ def _driver_url(url: str) -> tuple[URL, dict[str, Any]]:
     query = dict(address.query)
     tls = tls_argument(query)
     return address.set(drivername="postgresql+asyncpg", query=query), tls
-
-
-_SERVER_SETTINGS = """
-SELECT current_setting('server_version_num') AS version,
-       current_setting('fsync') AS fsync,
-       current_setting('synchronous_commit') AS synchronous_commit
-"""
-
-
-def _refuse_unsafe(version: int, *, fsync: str, synchronous_commit: str) -> None:
-    major = version // 10_000
-    if not MIN_SERVER <= major <= MAX_SERVER:
-        raise ServerRefused(f"PostgreSQL {major} is not supported: use {MIN_SERVER} to {MAX_SERVER}")
-    for name, value in (("fsync", fsync), ("synchronous_commit", synchronous_commit)):
-        if value == "off":
-            raise ServerRefused(
-                f"PostgreSQL runs with {name} = off and could lose what it has confirmed: set {name} = on"
-            )

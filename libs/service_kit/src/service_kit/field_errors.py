@@ -26,6 +26,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "int_from_float": ("not_an_integer", "must be an integer, written without fraction or exponent"),
     "string_type": ("not_a_string", "must be a string"),
     "bool_type": ("not_a_boolean", "must be true or false"),
+    "bool_parsing": ("not_a_boolean", "must be true or false"),
     "list_type": ("not_a_list", "must be a list"),
     "dict_type": ("not_an_object", "must be an object"),
     "model_type": ("not_an_object", "must be an object"),

@@ -14,11 +14,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from service_kit import docs_page, openapi
-from service_kit.auth import ApiKeys
+from service_kit.auth import Authenticator
 from service_kit.boundary import Boundary
+from service_kit.clock import Clock, SystemClock
+from service_kit.direct import straight
+from service_kit.forwarding import TrustedProxies
 from service_kit.limits import Limits, LimitsMiddleware
 from service_kit.parameters import only_known_parameters
 from service_kit.problems import ErrorMap, problem_handlers
+from service_kit.rate_limits import RateLimiter
 from service_kit.wire import REQUEST_TIMEOUT_S, bounded_protocol
 
 _QUIET: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
@@ -27,9 +31,11 @@ _POLL_S = 0.02
 
 @dataclass
 class ServerState:
-    """What the server tells the application of itself."""
+    """What the server tells the application of itself, and whose word it takes for where a request comes
+    from."""
 
     draining: bool = False
+    proxies: TrustedProxies | None = None
 
 
 def create_app(
@@ -37,11 +43,12 @@ def create_app(
     service: str,
     title: str,
     version: str,
-    api_keys: ApiKeys,
+    api_keys: Authenticator,
     routers: Sequence[APIRouter] = (),
     errors: ErrorMap | None = None,
     limits: Limits | None = None,
     description: str = "",
+    clock: Clock | None = None,
 ) -> FastAPI:
     """An application that refuses by default: limits before parsing, problems for every refusal, one trace,
     metric and log line a request, and an OpenAPI document that says all of it."""
@@ -57,7 +64,10 @@ def create_app(
         # FastAPI's own spans carry the query's values, which may be personal data; ours do not.
         telemetry=_QUIET,
     )
-    app.state.api_keys = api_keys
+    app.state.authenticator = api_keys
+    app.state.clock = clock or SystemClock()
+    # Without limits, until the process that serves it brings its own.
+    app.state.rate_limiter = RateLimiter({}, service=service)
     app.state.server = ServerState()
     problem_handlers(app, errors)
     for router in routers:
@@ -81,6 +91,7 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
             assert isinstance(route, APIRoute)
             check = get_parameterless_sub_dependant(depends=strict, path=route.path_format)
             route.dependant.dependencies.insert(0, check)
+            route.app = straight(route) or route.app
         app.router.routes.extend(router.routes)
     else:
         app.include_router(router, dependencies=[strict])
@@ -131,7 +142,7 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                # A forwarded address is a claim; nothing here decides by it.
+                # A forwarded address is a claim: the boundary alone decides whose it believes.
                 proxy_headers=False,
                 timeout_graceful_shutdown=max(1, round(graceful_timeout_s)),
                 timeout_keep_alive=65,

@@ -10,7 +10,7 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -153,18 +153,20 @@ def command_line(
     *,
     build: Callable[[Role], Process | Awaitable[Process]],
     migrate: Callable[[], Awaitable[Any]],
+    tasks: Mapping[str, Callable[[], Awaitable[Any]]] | None = None,
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """`python -m <name>_service all|api|worker|migrate`; returns the exit status: 0 well, 1 failed, 2
-    misused."""
+    """`python -m <name>_service all|api|worker|migrate`, and the words of the service's own tasks; returns
+    the exit status: 0 well, 1 failed, 2 misused."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    words = (*ROLES, "migrate")
+    once = {"migrate": migrate, **(tasks or {})}
+    words = (*ROLES, *once)
     if len(given) != 1 or given[0] not in words:
         print(f"usage: python -m <name>_service {'|'.join(words)}", file=sys.stderr)
         return 2
     role = given[0]
     try:
-        return _run_loop(_migrate(migrate) if role == "migrate" else _serve(build, role))  # type: ignore[arg-type]
+        return _run_loop(_do(once[role]) if role in once else _serve(build, role))  # type: ignore[arg-type]
     except SettingsError as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 2
@@ -183,8 +185,8 @@ async def _serve(build: Callable[[Role], Process | Awaitable[Process]], role: Ro
     return await process.run()
 
 
-async def _migrate(migrate: Callable[[], Awaitable[Any]]) -> int:
-    await migrate()
+async def _do(task: Callable[[], Awaitable[Any]]) -> int:
+    await task()
     return 0
 
 

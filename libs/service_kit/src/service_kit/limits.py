@@ -11,10 +11,12 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit import strict_json
+from service_kit.direct import JSON_BODY
 from service_kit.problems import Problem, ProblemResponse
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _JSON = b"application/json"
+_FORM = b"application/x-www-form-urlencoded"
 _CLOSE = {"connection": "close"}
 
 
@@ -27,6 +29,8 @@ class Limits:
     target_bytes: int = 8 * 1024
     header_count: int = 100
     header_bytes: int = 32 * 1024
+    # Where a standard wants a form (RFC 6749) and the route reads it by itself.
+    form_paths: frozenset[str] = frozenset()
 
 
 class LimitsMiddleware:
@@ -47,7 +51,7 @@ class LimitsMiddleware:
             if not chunked and not length:
                 await self._app(scope, receive, send)
                 return
-            body = await self._read_body(receive)
+            body = await self._read_body(scope, receive)
         except Problem as problem:
             await ProblemResponse(problem)(scope, receive, send)
             return
@@ -91,20 +95,22 @@ class LimitsMiddleware:
         if size > self._limits.header_bytes:
             raise _headers_too_large("large headers")
         if length or chunked:
-            self._check_body_announced(scope["method"], length, content_types)
+            self._check_body_announced(scope, length, content_types)
         return length, chunked
 
-    def _check_body_announced(self, method: str, length: int, content_types: list[bytes]) -> None:
+    def _check_body_announced(self, scope: Scope, length: int, content_types: list[bytes]) -> None:
+        method = scope["method"]
         if method not in _BODY_METHODS:
             detail = f"{method} takes no body here. Leave it out."
             raise Problem(400, "unexpected_body", "Unexpected body", detail, headers=_CLOSE)
         if length > self._limits.body_bytes:
             raise self._too_large()
-        if len(content_types) != 1 or not _is_json(content_types[0]):
-            detail = "Send the body as application/json in UTF-8."
+        wanted = _FORM if scope["path"] in self._limits.form_paths else _JSON
+        if len(content_types) != 1 or not _is(wanted, content_types[0]):
+            detail = f"Send the body as {wanted.decode()} in UTF-8."
             raise Problem(415, "unsupported_media_type", "Unsupported media type", detail, headers=_CLOSE)
 
-    async def _read_body(self, receive: Receive) -> bytes | None:
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes | None:
         """The whole body, checked; None when the client left, or was cut off, before its end."""
         parts: list[bytes] = []
         size = 0
@@ -120,9 +126,9 @@ class LimitsMiddleware:
             parts.append(part)
             more = message.get("more_body", False)
         body = parts[0] if len(parts) == 1 else b"".join(parts)
-        if body:
+        if body and scope["path"] not in self._limits.form_paths:
             try:
-                strict_json.check(body, max_depth=self._limits.json_depth)
+                scope[JSON_BODY] = strict_json.parse(body, max_depth=self._limits.json_depth)
             except strict_json.JsonRefused as refused:
                 raise Problem(400, refused.code, "Unusable JSON", str(refused)) from None
         return body
@@ -146,11 +152,11 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-def _is_json(value: bytes) -> bool:
-    if value == _JSON:
+def _is(wanted: bytes, value: bytes) -> bool:
+    if value == wanted:
         return True
     kind, *parameters = (part.strip().lower() for part in value.split(b";"))
-    return kind == _JSON and _only_utf8(parameters)
+    return kind == wanted and _only_utf8(parameters)
 
 
 def _only_utf8(parameters: Iterable[bytes]) -> bool:

@@ -8,7 +8,7 @@ from fastapi.routing import iter_route_contexts
 
 from service_kit import idempotency
 from service_kit.problems import MEDIA_TYPE
-from service_kit.protection import dependency_calls, required_scopes
+from service_kit.protection import dependency_calls, is_public, required_scopes
 
 _SCHEME = "ApiKey"
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
@@ -32,6 +32,7 @@ _PROBLEM_SCHEMA: dict[str, Any] = {
             },
         },
         "trace_id": {"type": ["string", "null"]},
+        "request_id": {"type": "string", "description": "The request's X-Request-ID, if one was sent."},
     },
 }
 _IDEMPOTENCY_PARAMETER = {
@@ -43,9 +44,10 @@ _IDEMPOTENCY_PARAMETER = {
 }
 _ALWAYS = {
     "400": "The request cannot be read.",
-    "401": "No valid API key.",
-    "403": "The API key lacks a scope.",
+    "401": "No valid API key or access token.",
+    "403": "The credential lacks a scope, which `WWW-Authenticate` names.",
     "422": "A field is wrong; `errors` names each.",
+    "429": "Too many requests; retry after the seconds of Retry-After.",
     "500": "A fault of ours.",
     "503": "Temporarily unavailable; retry with the same Idempotency-Key.",
 }
@@ -100,7 +102,16 @@ def _complete(operation: dict[str, Any], route: Any) -> None:
         )
     if idempotency.idempotency_key in dependency_calls(route.dependant):
         operation.setdefault("parameters", []).append(_IDEMPOTENCY_PARAMETER)
+    if idempotency.idempotency_key_if_sent in dependency_calls(route.dependant):
+        words = "Required unless the query says that nothing is to be done. One new key per intent."
+        parameter = {**_IDEMPOTENCY_PARAMETER, "required": False, "description": words}
+        operation.setdefault("parameters", []).append(parameter)
     answers = dict(_ALWAYS)
+    if is_public(route):
+        # Nobody is asked for a credential; a standard's own refusals stand as the route describes them.
+        operation["security"] = []
+        for of_credentials in ("401", "403", "429"):
+            del answers[of_credentials]
     if "{" in route.path:
         answers |= _WITH_PATH
     if "requestBody" in operation:
@@ -108,6 +119,9 @@ def _complete(operation: dict[str, Any], route: Any) -> None:
     responses = operation.setdefault("responses", {})
     for status, words in answers.items():
         told = responses.get(status, {}).get("description", words)
-        told = words if told == "Validation Error" else told
+        if told == "Validation Error":
+            told = words
+        elif is_public(route) and "content" in responses.get(status, {}):
+            continue
         responses[status] = {"description": told, "content": {MEDIA_TYPE: {"schema": _PROBLEM_REF}}}
     operation["responses"] = dict(sorted(responses.items()))

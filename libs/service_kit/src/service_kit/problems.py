@@ -18,6 +18,7 @@ from starlette.responses import Response
 from service_kit.database import CommitOutcomeUnknown, DatabaseUnavailable, is_outage
 from service_kit.field_errors import FieldError, field_errors
 from service_kit.telemetry import current_trace_id
+from service_kit.telemetry.request_ids import RequestId, current_request_id
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -40,8 +41,10 @@ class Problem(Exception):
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.detail}"
 
-    def body(self, trace_id: str | None) -> dict[str, Any]:
-        """The members of the answer, in the order a reader wants them."""
+    def body(self, trace_id: str | None, request_id: RequestId | None = None) -> dict[str, Any]:
+        """The members of the answer, in the order a reader wants them. The request's id only if it is the
+        client's own: it can tell its answers apart by what it has chosen."""
+        own = {"request_id": request_id.text} if request_id is not None and request_id.sent else {}
         return {
             "type": f"urn:florin:problem:{self.code}",
             "title": self.title,
@@ -50,6 +53,7 @@ class Problem(Exception):
             "detail": self.detail,
             "errors": [asdict(fault) for fault in self.fields],
             "trace_id": trace_id,
+            **own,
             **self.extra,
         }
 
@@ -64,7 +68,7 @@ class ProblemResponse(Response):
     media_type = MEDIA_TYPE
 
     def __init__(self, problem: Problem) -> None:
-        body = orjson.dumps(problem.body(current_trace_id()))
+        body = orjson.dumps(problem.body(current_trace_id(), current_request_id()))
         super().__init__(
             body, status_code=problem.status, headers={"cache-control": "no-store", **problem.headers}
         )

@@ -12,19 +12,35 @@ from service_kit.auth import requires
 PUBLIC = frozenset({"/openapi.json", "/docs", "/docs/style.css"})
 
 
+class public:  # noqa: N801  reads as a word where it is used
+    """A dependency that lets everybody through: the route is open on purpose, and `why` says to what end."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    async def __call__(self) -> None:
+        """Nothing is asked of the caller."""
+
+
 class Unprotected(AssertionError):
     """Routes that anyone could call; the text names them."""
 
 
-def assert_all_routes_protected(app: FastAPI, *, public: Collection[str] = PUBLIC) -> None:
-    """Raises `Unprotected` when a route outside `public` has no `requires(...)` among its dependencies."""
+def assert_all_routes_protected(app: FastAPI, *, known: Collection[str] = PUBLIC) -> None:
+    """Raises `Unprotected` when a route outside `known` has neither `requires(...)` nor `public(...)` among
+    its dependencies."""
     open_routes = [
         route.path
         for route in iter_route_contexts(app.routes)
-        if route.path not in public and not any(required_scopes(route))
+        if route.path not in known and not any(required_scopes(route)) and not is_public(route)
     ]
     if open_routes:
         raise Unprotected(f"routes without requires(...): {', '.join(str(path) for path in open_routes)}")
+
+
+def is_public(route: Any) -> bool:
+    """Whether the route says that it is open to everybody."""
+    return any(isinstance(call, public) for call in dependency_calls(getattr(route, "dependant", None)))
 
 
 def required_scopes(route: Any) -> Iterator[frozenset[str]]:

@@ -1,11 +1,25 @@
 """What a process is told by its environment: read once, checked, never changed."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from contracts.handles import is_region, read_handle_key
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service_kit.addresses import unsafe_address, unsafe_secret, with_authority
+from service_kit.forwarding import ForwardedHeader, Network, TrustedProxies, parse_networks
+from service_kit.rate_budgets import Rate
+from service_kit.rate_limits import DEFAULTS, UNLIMITED, RouteClass, parse_rate
+
+_AUTHORITY_OF = {
+    "database_url": "database_ca_file",
+    "migration_database_url": "database_ca_file",
+    "broker_url": "broker_ca_file",
+    "redis_url": "redis_ca_file",
+}
+_HTTP_URL = r"^https?://[^\s]+$"
 Environment = Literal["production", "development"]
 
 
@@ -26,20 +40,38 @@ class ServiceSettings(BaseSettings):
 
     service: ClassVar[str] = ""
 
+    # Whose certificates are good; before the addresses, which are completed by them.
+    database_ca_file: Path | None = None
+    broker_ca_file: Path | None = None
+    redis_ca_file: Path | None = None
+    # Why servers elsewhere may be spoken to in the open (a mesh that encrypts, say).
+    allow_plaintext: str | None = Field(default=None, min_length=8)
+
     database_url: SecretStr
     migration_database_url: SecretStr | None = None
     migrations_dir: Path | None = None
     database_pool_size: int = Field(default=10, ge=1, le=100)
 
-    broker_url: SecretStr
-    broker_namespace: str = Field(default="florin", pattern=r"^[a-z][a-z0-9_.-]{0,40}$")
-    keyring_file: Path
-
     api_keys_file: Path
     api_key_pepper: SecretStr = Field(min_length=16)
 
+    # Who issues access tokens, and who tells which keys are good; without them only the file's keys are.
+    token_issuer: str | None = Field(default=None, min_length=1, max_length=300)
+    token_audience: str = Field(default="florin", min_length=1, max_length=100)
+    jwks_url: str | None = Field(default=None, pattern=_HTTP_URL)
+    trust_url: str | None = Field(default=None, pattern=_HTTP_URL)
+    trust_key: SecretStr | None = Field(default=None, min_length=16)
+
+    # Shared counts of requests lie there; without it each process counts for itself.
+    redis_url: SecretStr | None = None
+    rate_limits_read: str | None = None
+    rate_limits_write: str | None = None
+    rate_limits_money: str | None = None
+
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    forwarded_header: ForwardedHeader = "x-forwarded-for"
     internal_host: str = "127.0.0.1"
     internal_port: int = Field(default=8090, ge=0, le=65535)
 
@@ -51,15 +83,127 @@ class ServiceSettings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """The settings of this process's environment; raises `SettingsError` with one line a fault."""
+        """The settings of this process's environment; raises `SettingsError` with one line a fault. What is
+        merely unsafe is one outside development."""
         try:
-            return cls()
+            settings = cls()
         except ValidationError as error:
             raise SettingsError(_describe(error)) from None
+        faults = [] if settings.is_development else [f"FLORIN_{line}" for line in settings.unsafe()]
+        if faults:
+            raise SettingsError("\n".join(faults))
+        return settings
+
+    def unsafe(self) -> Iterator[str]:
+        """What must not be so in production: the setting's name, and what is wrong with it. A service whose
+        own settings can be unsafe adds them."""
+        for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL"):
+            yield from self._unsafe_address(name)
+        for fault in unsafe_secret(self.api_key_pepper.get_secret_value()):
+            yield f"API_KEY_PEPPER: {fault}"
+        if self.log_level == "DEBUG":
+            yield "LOG_LEVEL: must not be DEBUG, for the libraries' own lines may hold what ours never do"
+
+    def _unsafe_address(self, name: str) -> Iterator[str]:
+        url: SecretStr | None = getattr(self, name.lower())
+        if url is not None:
+            for fault in unsafe_address(url.get_secret_value(), plaintext=self.allow_plaintext is not None):
+                yield f"{name}: {fault}"
+
+    @field_validator("database_url", "migration_database_url", "broker_url", "redis_url", check_fields=False)
+    @classmethod
+    def _by_its_authority(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        authority = info.data.get(_AUTHORITY_OF[str(info.field_name)])
+        if url is None or authority is None:
+            return url
+        return SecretStr(with_authority(url.get_secret_value(), authority))
+
+    @model_validator(mode="after")
+    def _issuer_and_keys_go_together(self) -> Self:
+        if (self.token_issuer is None) != (self.jwks_url is None):
+            raise ValueError("FLORIN_TOKEN_ISSUER and FLORIN_JWKS_URL are set together or not at all")
+        if (self.trust_url is None) != (self.trust_key is None):
+            raise ValueError("FLORIN_TRUST_URL and FLORIN_TRUST_KEY are set together or not at all")
+        return self
+
+    @field_validator("rate_limits_read", "rate_limits_write", "rate_limits_money")
+    @classmethod
+    def _must_be_a_rate(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None:
+            parse_rate(str(info.field_name), text)
+        return text
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _must_be_networks(cls, value: object) -> object:
+        return parse_networks(value) if isinstance(value, str) else value
+
+    @property
+    def proxies(self) -> TrustedProxies | None:
+        """Whose word is taken for where a request comes from; None: nobody's."""
+        return TrustedProxies(self.trusted_proxies, self.forwarded_header) if self.trusted_proxies else None
+
+    @property
+    def rate_limits(self) -> Mapping[RouteClass, Rate]:
+        """How often one client may ask; in development it is not limited unless that is asked for."""
+        asked = {
+            "read": self.rate_limits_read,
+            "write": self.rate_limits_write,
+            "money": self.rate_limits_money,
+        }
+        usual = dict.fromkeys(DEFAULTS, UNLIMITED) if self.is_development else DEFAULTS
+        rates = {kind: parse_rate(kind, asked[kind] or text) for kind, text in usual.items()}
+        return {kind: rate for kind, rate in rates.items() if rate is not None}
 
     @property
     def is_development(self) -> bool:
         return self.environment == "development"
+
+
+class BusSettings(ServiceSettings):
+    """What services read that send messages or hear them."""
+
+    broker_url: SecretStr
+    broker_namespace: str = Field(default="florin", pattern=r"^[a-z][a-z0-9_.-]{0,40}$")
+    keyring_file: Path
+
+    def unsafe(self) -> Iterator[str]:
+        yield from super().unsafe()
+        yield from self._unsafe_address("BROKER_URL")
+
+
+class HandleSettings(BusSettings):
+    """What services read that know people by their handles; it must be the same for all of them.
+
+    `default_region` is the country (`CZ`) whose national spellings of mobile numbers are understood; without
+    one every number must be written with its country's code.
+    """
+
+    blind_index_key: SecretStr
+    default_region: str | None = None
+
+    @field_validator("blind_index_key")
+    @classmethod
+    def _must_be_a_key(cls, key: SecretStr) -> SecretStr:
+        read_handle_key(key.get_secret_value())
+        return key
+
+    @field_validator("default_region")
+    @classmethod
+    def _must_be_a_country(cls, region: str | None) -> str | None:
+        if region is not None and not is_region(region):
+            raise ValueError("must be a country's two capital letters (ISO 3166)")
+        return region
+
+    def unsafe(self) -> Iterator[str]:
+        yield from super().unsafe()
+        for fault in unsafe_secret(self.blind_index_key.get_secret_value()):
+            yield f"BLIND_INDEX_KEY: {fault}"
+
+    @property
+    def handle_key(self) -> bytes:
+        """The key of `contracts.handles.handle`."""
+        return read_handle_key(self.blind_index_key.get_secret_value())
 
 
 def _describe(error: ValidationError) -> str:
@@ -67,5 +211,5 @@ def _describe(error: ValidationError) -> str:
     for fault in error.errors(include_input=False, include_url=False):
         name = "FLORIN_" + "_".join(str(part) for part in fault["loc"]).upper()
         problem = "is not set" if fault["type"] == "missing" else fault["msg"]
-        lines.append(f"{name}: {problem}")
+        lines.append(f"{name}: {problem}" if fault["loc"] else problem)
     return "\n".join(lines)

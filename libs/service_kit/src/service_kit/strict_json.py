@@ -23,8 +23,8 @@ class JsonRefused(Exception):
         self.code = code
 
 
-def check(body: bytes | bytearray, *, max_depth: int = MAX_DEPTH) -> None:
-    """Returns when `body` is strict JSON; raises `JsonRefused`."""
+def parse(body: bytes | bytearray, *, max_depth: int = MAX_DEPTH) -> Any:
+    """The value of `body`; raises `JsonRefused` unless it is strict JSON."""
     if body.count(b"[") + body.count(b"{") > max_depth:
         _check_depth(body, max_depth)
     try:
@@ -43,6 +43,7 @@ def check(body: bytes | bytearray, *, max_depth: int = MAX_DEPTH) -> None:
         raise JsonRefused("invalid_json", "The body has a number of too many digits.") from error
     if _SUSPECT_ESCAPE.search(body) is not None:
         _check_texts(value)
+    return value
 
 
 def _check_depth(body: bytes | bytearray, max_depth: int) -> None:

@@ -1,4 +1,4 @@
-"""The Postgres and RabbitMQ that tests run against: given by URL, else private local ones, else containers.
+"""The Postgres, RabbitMQ and Redis of tests: given by URL, else private local ones, else containers.
 
 Each is brought at first use and kept for the test session. `FLORIN_TEST_BACKING` forces one way:
 `urls`, `local` or `containers`.
@@ -10,11 +10,14 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from florin.backing import Postgres, RabbitMQ, choosing, debian, rabbitmq_programs
+from florin.backing import redis as redis_programs
+from florin.backing.redis import Redis
 from florin.credentials import Credentials, load_or_make, write_private
 from florin.errors import StackError
 from florin.ports import Ports, reserved_base
@@ -24,6 +27,8 @@ from testkit import containers
 
 DATABASE_VARIABLE = "FLORIN_TEST_DATABASE_ADMIN_URL"
 BROKER_VARIABLE = "FLORIN_TEST_BROKER_URL"
+MANAGEMENT_VARIABLE = "FLORIN_TEST_BROKER_MANAGEMENT_URL"
+REDIS_VARIABLE = "FLORIN_TEST_REDIS_URL"
 WAY_VARIABLE = "FLORIN_TEST_BACKING"
 FOLDER_PREFIX = "florin-test-"
 OWNER_FILE = "owner.json"
@@ -41,6 +46,7 @@ class Backing:
         self._ports: Ports | None = None
         self._database_admin_url = os.environ.get(DATABASE_VARIABLE, "")
         self._broker_url = os.environ.get(BROKER_VARIABLE, "")
+        self._redis_url = os.environ.get(REDIS_VARIABLE, "")
         self.postgres: Postgres | None = None
         self.rabbitmq: RabbitMQ | None = None
 
@@ -83,7 +89,7 @@ class Backing:
         """An administrator's `amqp://` address."""
         if not self._broker_url:
             self._require_not_urls(BROKER_VARIABLE)
-            if self._way != "containers" and _rabbitmq_can_be_run():
+            if self._way != "containers" and _can_be_run("rabbitmq", rabbitmq_programs.installed):
                 self._broker_url = self._start_local_rabbitmq()
             elif self._way == "local":
                 pytest.skip(
@@ -94,9 +100,32 @@ class Backing:
         return self._broker_url
 
     @property
+    def broker_management_url(self) -> str:
+        """The HTTP address of the broker's management, credentials included."""
+        given = os.environ.get(MANAGEMENT_VARIABLE)
+        if given:
+            return given
+        if not self.broker_url or self.rabbitmq is None:
+            pytest.skip(f"only the broker's AMQP address is known: set {MANAGEMENT_VARIABLE}")
+        return self.rabbitmq.management_url
+
+    @property
     def broker_url_if_started(self) -> str:
         """The broker's address, or one that leads nowhere: who needs only the database starts no broker."""
         return self._broker_url or "amqp://unused:unused@127.0.0.1:1/"
+
+    @property
+    def redis_url(self) -> str:
+        """The address of a Redis or Valkey of this session's own."""
+        if not self._redis_url:
+            self._require_not_urls(REDIS_VARIABLE)
+            if self._way != "containers" and _can_be_run("redis", redis_programs.installed):
+                self._redis_url = self._start_local_redis()
+            elif self._way == "local":
+                pytest.skip("Redis is not installed: install redis-server, or set FLORIN_TEST_REDIS_URL")
+            else:
+                self._redis_url = containers.start_redis(self._closing)
+        return self._redis_url
 
     def close(self) -> None:
         """Ends whatever this session started and removes its folder."""
@@ -134,13 +163,24 @@ class Backing:
         self.rabbitmq.start()
         return self.rabbitmq.url
 
+    def _start_local_redis(self) -> str:
+        redis = Redis(
+            folder=self.folder / "redis",
+            run_dir=self.folder,
+            port=self.ports.redis,
+            password=self.credentials.redis,
+        )
+        self._closing.callback(redis.kill)
+        redis.start()
+        return redis.url
 
-def _rabbitmq_can_be_run() -> bool:
-    """Whether RabbitMQ is on this machine, brought by apt if need be: no test is skipped for it."""
-    if not rabbitmq_programs.installed() and debian.usable():
-        package = choosing.PACKAGES["rabbitmq"]
+
+def _can_be_run(name: str, installed: Callable[[], bool]) -> bool:
+    """Whether it is on this machine, brought by apt if need be: no test is skipped for it."""
+    if not installed() and debian.usable():
+        package = choosing.PACKAGES[name]
         debian.install(package, service=package, say=lambda line: print(line, file=sys.stderr))
-    return rabbitmq_programs.installed()
+    return installed()
 
 
 def sweep_abandoned() -> None:

@@ -14,7 +14,7 @@ from florin.credentials import load_or_make
 from florin.environment import Surroundings
 from florin.errors import StackError
 from florin.ports import Ports
-from florin.services import SERVICES, module_of, runnable
+from florin.services import PROCESSES, module_of, runnable
 
 from testkit.backing import Backing
 
@@ -95,7 +95,7 @@ class Databases:
             admin_url = surroundings.database_admin_url
             run_blocking(lambda: provision.provision(admin_url, passwords=passwords, database=name))
             self._templates[services] = name
-            migrate(surroundings, [service for service in SERVICES if service in services])
+            migrate(surroundings, [service for service in PROCESSES if service in services])
         return self._templates[services]
 
     async def _copy(self, template: str, name: str) -> None:

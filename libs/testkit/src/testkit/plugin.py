@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import structlog
+from florin.backing.redis import Redis
 from florin.credentials import keyring_file, load_or_make
+from florin.ports import Ports, reserved_base
 from florin.stack import Stack
 from messaging.signing import KeyRing
 
@@ -26,7 +28,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def backing() -> Iterator[Backing]:
-    """Postgres and RabbitMQ; each starts when its address is first asked for."""
+    """Postgres, RabbitMQ and Redis; each starts when its address is first asked for."""
     started = Backing()
     try:
         yield started
@@ -83,6 +85,24 @@ def broker_namespace(broker_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def redis_url(backing: Backing) -> str:
+    """The address of this session's Redis or Valkey, shared by its tests: use keys of your own."""
+    return backing.redis_url
+
+
+@pytest.fixture
+def own_redis(backing: Backing) -> Iterator[Redis]:
+    """A Redis of this test's own, to be killed and started again."""
+    with contextlib.ExitStack() as closing:
+        ports = Ports(closing.enter_context(reserved_base()))
+        folder = backing.folder / f"redis-{secrets.token_hex(4)}"
+        redis = Redis(folder=folder, run_dir=folder, port=ports.redis, password=backing.credentials.redis)
+        closing.callback(redis.kill)
+        redis.start()
+        yield redis
+
+
+@pytest.fixture(scope="session")
 def keyring_path(backing: Backing) -> Path:
     """A key ring file with an active key for each service."""
     load_or_make(backing.folder)
@@ -97,7 +117,7 @@ def keyring(keyring_path: Path) -> KeyRing:
 
 @pytest.fixture(scope="module")
 async def running(backing: Backing, databases: Databases) -> AsyncIterator[RunningServices]:
-    """The four services of this test module's own, on a fresh database and namespace, with HTTP clients."""
+    """The services of this test module's own, on a fresh database and namespace, with HTTP clients."""
     with contextlib.ExitStack() as closing:
         started = closing.enter_context(running_services(backing, databases))
         yield started

@@ -1,4 +1,4 @@
-"""The four real services for journeys and faults: on shared backing services, or on ones of their own."""
+"""The real services for journeys and faults: on shared backing services, or on ones of their own."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from florin.credentials import Credentials, load_or_make, write_private
 from florin.environment import Detour, Surroundings
 from florin.ports import Ports, reserved_base
 from florin.running import Services
-from florin.services import SERVICES
+from florin.services import PROCESSES, SERVICES
 from florin.stack import Stack
 
 from testkit import namespaces
@@ -54,14 +54,16 @@ def running_services(
     backing: Backing,
     databases: Databases,
     *,
-    names: Sequence[str] = SERVICES,
+    names: Sequence[str] = PROCESSES,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[RunningServices]:
     """Runs the services named until the end of the block; `settings` are more of their variables."""
-    broker_url = backing.broker_url
+    on_the_bus = not set(names).isdisjoint(SERVICES)
+    broker_url = backing.broker_url if on_the_bus else backing.broker_url_if_started
     database = databases.fresh(names)
     namespace = f"test-{secrets.token_hex(4)}"
-    namespaces.declare(broker_url, namespace)
+    if on_the_bus:
+        namespaces.declare(broker_url, namespace)
     try:
         with reserved_base() as base:
             run_dir = fresh_run_dir(backing, backing.credentials)
@@ -82,7 +84,8 @@ def running_services(
             finally:
                 services.stop_all()
     finally:
-        namespaces.delete(broker_url, namespace)
+        if on_the_bus:
+            namespaces.delete(broker_url, namespace)
         databases.drop(database)
 
 

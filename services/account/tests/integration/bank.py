@@ -7,17 +7,20 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
 from account_service.consumers.posting_requested import PostRequestedPayments
-from account_service.domain.decision import Outcome
-from account_service.domain.posting import PostingKind, PostingRequest
+from account_service.domain.hold import CaptureTerms, HoldTerms
+from account_service.domain.outcome import Outcome
+from account_service.domain.posting import PostingKind, PostingRequest, Request, VoidRequest
+from account_service.operations.expire_holds import expire_holds
 from account_service.operations.post_batch import post_batch
-from contracts.messages import PostingRequested
+from contracts.messages import PostingRequested, VoidRequested
 from fastapi import FastAPI
 from messaging.event import Event, encode, new_event
 from messaging.frame import Frame, seal
@@ -26,32 +29,40 @@ from messaging.signing import KeyRing
 from service_kit.auth import ApiKeys, Client
 from service_kit.database import Database
 from service_kit.ids import uuid7
+from service_kit.key_encryption_keys import KeyEncryptionKey, KeyEncryptionKeys
+from service_kit.vault import Vault
 from sqlalchemy import text
+from testkit.clocks import StillClock
 
 PEPPER = "a pepper for tests only"
-ROUTING_KEY = "florin.posting.requested.v1"
+REGION = "CZ"
 SCOPES = {
-    "bank": ("accounts:read", "accounts:write"),
+    "bank": ("accounts:read", "accounts:write", "kyc:decide", "limits:write"),
     "other": ("accounts:read", "accounts:write"),
+    "reg": ("accounts:read", "accounts:write"),
     "reader": ("accounts:read",),
     "stranger": ("payments:read",),
+    "transaction": ("dry-run:ask",),
+    "cashier": ("accounts:read", "accounts:write", "withdrawals:write", "settlement:write"),
 }
+# Another key of the client `bank`, with more scopes.
+CLIENT_OF = {"cashier": "bank"}
 
 
-class StillClock:
-    """Shows the real time until it is set."""
+Asked = Event[PostingRequested] | Event[VoidRequested]
 
-    at: datetime | None = None
 
-    def now(self) -> datetime:
-        return self.at or datetime.now(UTC)
+def new_vault(*, active: str = "kek-1") -> Vault:
+    """A vault on a key-encryption key of its own."""
+    keys = KeyEncryptionKeys([KeyEncryptionKey(active, secrets.token_bytes(32), active=True)])
+    return Vault(keys, handle_key=secrets.token_bytes(32))
 
 
 class Callers:
     """API keys of clients."""
 
     def __init__(self) -> None:
-        alphabet = base64.b32encode(secrets.token_bytes(40)).decode().lower()
+        alphabet = base64.b32encode(secrets.token_bytes(5 * len(SCOPES))).decode().lower()
         self.keys = {
             name: f"flk_{alphabet[8 * n : 8 * n + 8]}_{secrets.token_urlsafe(32)}"
             for n, name in enumerate(SCOPES)
@@ -59,7 +70,7 @@ class Callers:
         self.api_keys = ApiKeys(
             [
                 (
-                    Client(name, frozenset(scopes), self.keys[name][4:12]),
+                    Client(CLIENT_OF.get(name, name), frozenset(scopes), f"key:{self.keys[name][4:12]}"),
                     hmac.digest(PEPPER.encode(), self.keys[name].encode(), hashlib.sha256),
                 )
                 for name, scopes in SCOPES.items()
@@ -89,6 +100,43 @@ def transfer(debtor: str, creditor: str, amount_minor: int = 1, **given: Any) ->
     return PostingRequest(debtor=debtor, creditor=creditor, amount_minor=amount_minor, **facts)
 
 
+def hold(debtor: str, creditor: str, amount_minor: int = 1, **given: Any) -> PostingRequest:
+    """A payment to hold, for an hour unless `expires_at` says otherwise."""
+    terms_given: dict[str, Any] = {
+        name: given.pop(name)
+        for name in ("expires_at", "captured_many_times", "tolerance_minor")
+        if name in given
+    }
+    terms_given.setdefault("expires_at", datetime.now(UTC) + timedelta(hours=1))
+    held = HoldTerms(**terms_given)
+    return transfer(debtor, creditor, amount_minor, kind=PostingKind.HOLD, hold=held, **given)
+
+
+def capture(of: PostingRequest, amount_minor: int, *, final: bool = False, **given: Any) -> PostingRequest:
+    """A payment that takes from what is held."""
+    assert of.payment_id is not None
+    taken = CaptureTerms(of=of.payment_id, final=final)
+    facts = {"kind": PostingKind.CAPTURE, "capture": taken} | given
+    return transfer(of.debtor, of.creditor, amount_minor, **facts)
+
+
+def void(of: PostingRequest, reason: str = "Changed my mind", **given: Any) -> VoidRequest:
+    """What gives up what is held."""
+    assert of.payment_id is not None
+    facts: dict[str, Any] = {
+        "client_id": of.client_id,
+        "payment_id": of.payment_id,
+        "author": "bank",
+    } | given
+    return VoidRequest(**{"reason": reason} | facts)
+
+
+def void_requested(request: VoidRequest) -> Event[VoidRequested]:
+    """The event by which the transaction service asks for it."""
+    data = VoidRequested.model_validate(asdict(request))
+    return new_event(data, subject=str(request.payment_id), sequence=4, at=datetime.now(UTC))
+
+
 def requested(request: PostingRequest) -> Event[PostingRequested]:
     """The event by which the transaction service asks for it."""
     assert request.payment_id is not None
@@ -102,6 +150,9 @@ def requested(request: PostingRequest) -> Event[PostingRequested]:
             "amount_minor": request.amount_minor,
             "currency": request.currency,
             "reverses": request.reverses,
+            "hold": None if request.hold is None else asdict(request.hold),
+            "capture": None if request.capture is None else asdict(request.capture),
+            "conditions": None if request.conditions is None else asdict(request.conditions),
         }
     )
     return new_event(data, subject=str(request.payment_id), sequence=2, at=datetime.now(UTC))
@@ -116,6 +167,7 @@ class Bank:
     callers: Callers
     keyring: KeyRing
     clock: StillClock
+    vault: Vault
     http: dict[str, httpx2.AsyncClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -137,34 +189,50 @@ class Bank:
 
     def another_processor(self) -> Processor:
         """A consumer process of its own on the same database."""
+        requests = PostRequestedPayments(clock=self.clock)
         return Processor(
             transaction=self.database.transaction,
-            handlers={PostingRequested: PostRequestedPayments(clock=self.clock)},
+            handlers={PostingRequested: requests, VoidRequested: requests},
             ring=self.keyring,
             now=lambda: datetime.now(UTC),
         )
 
-    def frame(self, events: Iterable[Event[PostingRequested]]) -> Frame:
-        """Events as the transaction service would send them."""
-        key = self.keyring.signing_key("transaction")
+    def frame(self, events: Iterable[Asked]) -> Frame:
+        """Events of one type as the transaction service would send them."""
+        key, sent = self.keyring.signing_key("transaction"), list(events)
         return seal(
-            [encode(event) for event in events], routing_key=ROUTING_KEY, key=key, at=datetime.now(UTC)
+            [encode(event) for event in sent], routing_key=sent[0].type, key=key, at=datetime.now(UTC)
         )
 
-    async def deliver(self, *events: Event[PostingRequested]) -> None:
-        """Receive the events in one frame."""
-        await self.processor.process([self.frame(events)])
+    async def deliver(self, *events: Asked) -> None:
+        """Receive the events in one batch, in a frame for each run of one type."""
+        runs = [list(run) for _, run in groupby(events, key=lambda event: event.type)]
+        await self.processor.process([self.frame(run) for run in runs])
 
-    async def post(self, *requests: PostingRequest) -> Sequence[Outcome]:
+    async def expire(self) -> int:
+        """What the worker does in one round."""
+        async with self.database.transaction() as connection:
+            return await expire_holds(connection, clock=self.clock, new_id=uuid7)
+
+    async def post(self, *requests: Request) -> Sequence[Outcome]:
         """Post a batch in a transaction of its own."""
         async with self.database.transaction() as connection:
             return await post_batch(connection, requests, clock=self.clock, new_id=uuid7)
 
     async def send(
-        self, method: str, path: str, body: Any = None, *, key: str | None = "", caller: str = "bank"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = "",
+        caller: str = "bank",
+        accept: str | None = None,
     ) -> httpx2.Response:
         """One request; a new idempotency key unless one is given, none for None."""
         headers = {} if key is None else {"idempotency-key": key or uuid4().hex}
+        if accept is not None:
+            headers["accept"] = accept
         return await self.http[caller].request(method, path, json=body, headers=headers)
 
     async def open(self, account: str | None = None, balance: int = 0, **given: Any) -> str:
@@ -191,6 +259,11 @@ class Bank:
         answer = await self.send("GET", f"/v1/accounts/{account}/balance", key=None)
         return int(answer.json()["posted_minor"])
 
+    async def figures(self, account: str) -> tuple[int, int, int]:
+        """What is posted, held and available on the account, as the API tells it."""
+        told = (await self.send("GET", f"/v1/accounts/{account}/balance", key=None)).json()
+        return told["posted_minor"], told["held_minor"], told["available_minor"]
+
     async def rows(self, sql: str, **parameters: Any) -> list[Any]:
         """Look into the database."""
         async with self.database.snapshot() as connection:
@@ -213,5 +286,11 @@ class Bank:
             """
             SELECT a.id FROM accounts a LEFT JOIN entries e ON e.account_id = a.id GROUP BY a.id
             HAVING a.posted_minor <> coalesce(sum(e.amount_minor), 0) OR a.version <> count(e.account_id)
+            """
+        )
+        assert not await self.rows(
+            """
+            SELECT a.id FROM accounts a LEFT JOIN holds h ON h.account_id = a.id AND h.state = 'OPEN'
+            GROUP BY a.id HAVING a.held_minor <> coalesce(sum(h.remaining_minor), 0)
             """
         )

@@ -26,6 +26,7 @@ async def test_a_deposit_is_a_posting_from_the_settlement_account(bank: Bank) ->
         "amount_minor": 25,
         "currency": "CZK",
         "balance_after_minor": 35,
+        "settlement_account": "system:settlement:CZK",
         "reference": "PAY-1",
         "description": "Cash desk 4",
         "posted_at": None,
@@ -43,6 +44,7 @@ async def test_a_deposit_is_a_posting_from_the_settlement_account(bank: Bank) ->
         "reference": "PAY-1",
         "description": "Cash desk 4",
         "reverses": None,
+        "captures": None,
         "posted_at": told["posted_at"],
     }
     await bank.assert_books_balance()
@@ -151,9 +153,9 @@ async def test_states_move_by_the_table_and_each_move_is_kept(bank: Bank) -> Non
         assert (answer.status_code, answer.json()["code"]) == (409, "illegal_state_change")
     history = (await bank.send("GET", f"/v1/accounts/{account}/state-changes?limit=3", key=None)).json()
     assert [(one["previous"], one["state"], one["reason"], one["author"]) for one in history["items"]] == [
-        ("ACTIVE", "CLOSED", "Customer left", "bank"),
-        ("FROZEN", "ACTIVE", "Lifted", "bank"),
-        ("ACTIVE", "FROZEN", "Court order 7", "bank"),
+        ("ACTIVE", "CLOSED", "Customer left", "client:bank"),
+        ("FROZEN", "ACTIVE", "Lifted", "client:bank"),
+        ("ACTIVE", "FROZEN", "Court order 7", "client:bank"),
     ]
     rest = await bank.send(
         "GET", f"/v1/accounts/{account}/state-changes?limit=3&cursor={history['next_cursor']}", key=None

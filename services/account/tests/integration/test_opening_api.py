@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from account_service.operations.answer_once import KeyedRequest, remember
 
 from .bad_fields import BAD_FIELDS
 from .bank import Bank, name, terms, transfer
@@ -153,3 +154,25 @@ async def test_a_bad_field_is_named_and_nothing_is_opened(
 async def test_opening_needs_a_key_with_the_scope(bank: Bank, caller: str, status: int) -> None:
     answer = await bank.send("POST", "/v1/accounts", terms(), caller=caller)
     assert answer.status_code == status
+
+
+async def test_what_is_kept_of_a_request_cannot_be_guessed(bank: Bank) -> None:
+    """Digests are keyed: who knows everything but the key cannot tell the holder's name from another."""
+    body = terms(holder="Jana Nová")
+    await bank.send("POST", "/v1/accounts", body, key="guess-a")
+    guessed = KeyedRequest("bank", "guess-a", "open_account", body).digests()
+    keyed = KeyedRequest("bank", "guess-a", "open_account", body, bank.vault.digest_key).digests()
+    [row] = await bank.rows("SELECT field_digests FROM idempotency_keys WHERE idempotency_key = 'guess-a'")
+    assert row.field_digests["holder"] == keyed["holder"] != guessed["holder"]
+
+
+async def test_a_key_of_an_earlier_release_is_still_known(bank: Bank) -> None:
+    """It kept plain digests; the same request is answered again, and another refused."""
+    body = terms(overdraft_minor=0, opening_balance_minor=0)
+    plain = KeyedRequest("bank", "old-a", "open_account", body)
+    async with bank.database.transaction() as connection:
+        await remember(connection, plain, {"opened_at": "2026-01-01T00:00:00+00:00"}, at=bank.clock.now())
+    again = await bank.send("POST", "/v1/accounts", body, key="old-a")
+    other = await bank.send("POST", "/v1/accounts", body | {"holder": "Petr Starý"}, key="old-a")
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+    assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "holder")

@@ -6,7 +6,7 @@ from collections import Counter
 from uuid import uuid4
 
 import pytest
-from account_service.domain.decision import Completed, Outcome
+from account_service.domain.outcome import Completed, Outcome
 from account_service.domain.posting import PostingKind
 from account_service.domain.rules import Declined
 

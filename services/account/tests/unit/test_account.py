@@ -55,12 +55,12 @@ def terms(**facts: Any) -> OpeningTerms:
 def test_a_state_leads_only_where_the_table_says(current: AccountState, wanted: AccountState) -> None:
     before = account(state=current)
     if wanted in NEXT[current]:
-        after, change = before.change_state(wanted, reason="r", author="bank", at=AT)
+        after, change = before.change_state(wanted, open_holds=False, reason="r", author="bank", at=AT)
         assert (after.state, change.previous, change.state) == (wanted, current, wanted)
         assert (change.reason, change.author, change.changed_at) == ("r", "bank", AT)
     else:
         with pytest.raises(IllegalStateChange):
-            before.change_state(wanted, reason="r", author="bank", at=AT)
+            before.change_state(wanted, open_holds=False, reason="r", author="bank", at=AT)
 
 
 def test_closed_is_the_end() -> None:
@@ -72,7 +72,7 @@ def test_closed_is_the_end() -> None:
 def test_only_an_empty_account_is_closed(standing: dict[str, int], held: int) -> None:
     with pytest.raises(AccountNotEmpty):
         account(**standing, held_minor=held).change_state(
-            AccountState.CLOSED, reason="r", author="bank", at=AT
+            AccountState.CLOSED, open_holds=False, reason="r", author="bank", at=AT
         )
 
 
@@ -80,7 +80,7 @@ def test_a_system_account_has_no_states() -> None:
     system = account(kind=AccountKind.SYSTEM, overdraft_minor=None)
     assert system.available_minor is None
     with pytest.raises(SystemAccountIsFixed):
-        system.change_state(AccountState.FROZEN, reason="r", author="bank", at=AT)
+        system.change_state(AccountState.FROZEN, open_holds=False, reason="r", author="bank", at=AT)
 
 
 @pytest.mark.parametrize("text", ["a", "A-1._:z", "9", "x" * 64])

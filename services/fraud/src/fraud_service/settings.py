@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from service_kit.settings import ServiceSettings
+from service_kit.settings import BusSettings
 
 
-class FraudSettings(ServiceSettings):
+class FraudSettings(BusSettings):
     """Nothing beyond what every service is told."""
 
     service: ClassVar[str] = "fraud"

@@ -28,21 +28,12 @@ from messaging.signing import KeyRing
 from service_kit.auth import ApiKeys, Client
 from service_kit.database import Database
 from sqlalchemy import text
+from testkit.clocks import StillClock
 from testkit.databases import ServiceDatabase
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PEPPER = "a pepper for tests only"
 ROUTING_KEY = "florin.payment.initiated.v1"
-
-
-@dataclass
-class StillClock:
-    """Shows the real time until it is set."""
-
-    at: datetime | None = None
-
-    def now(self) -> datetime:
-        return self.at or datetime.now(UTC)
 
 
 def initiated(**given: Any) -> Event[PaymentInitiated]:
@@ -162,6 +153,7 @@ class Callers:
         "analyst": ("rules:read", "rules:write"),
         "second-analyst": ("rules:read", "rules:write"),
         "reader": ("rules:read",),
+        "service": ("dry-run:ask",),
     }
 
     def __init__(self) -> None:
@@ -173,7 +165,7 @@ class Callers:
         self.api_keys = ApiKeys(
             [
                 (
-                    Client(name, frozenset(scopes), self._keys[name][4:12]),
+                    Client(name, frozenset(scopes), f"key:{self._keys[name][4:12]}"),
                     hmac.digest(PEPPER.encode(), self._keys[name].encode(), hashlib.sha256),
                 )
                 for name, scopes in self.SCOPES.items()

@@ -38,7 +38,7 @@ async def test_review_is_read_then_decided_then_told(fraud: Any, held: Any, bank
     assert "idempotency-replayed" not in answer.headers
     resolved = answer.json()
     assert resolved["status"] == "resolved"
-    assert resolved["resolution"].items() >= {**APPROVE, "resolved_by": "bank"}.items()
+    assert resolved["resolution"].items() >= {**APPROVE, "resolved_by": "client:bank"}.items()
     assert (await bank.get(f"/v1/reviews/{payment_id}")).json() == resolved
 
     _, told = await fraud.told(payment_id)
@@ -46,7 +46,7 @@ async def test_review_is_read_then_decided_then_told(fraud: Any, held: Any, bank
         "florin.review.resolved.v1", str(payment_id), "2",
     )  # fmt: skip
     assert ReviewResolved.model_validate(told["data"]) == ReviewResolved(
-        payment_id=payment_id, decision="approve", reason="Known payer", resolved_by="bank"
+        payment_id=payment_id, decision="approve", reason="Known payer", resolved_by="client:bank"
     )
 
 
@@ -67,7 +67,7 @@ async def test_other_decision_is_refused_and_names_the_outcome(
     assert refused.status_code == 409
     problem = refused.json()
     assert problem["code"] == "review_already_resolved"
-    assert problem["resolution"].items() >= {"decision": "approve", "resolved_by": "bank"}.items()
+    assert problem["resolution"].items() >= {"decision": "approve", "resolved_by": "client:bank"}.items()
     assert len(await fraud.told(held.data.payment_id)) == 2
 
 

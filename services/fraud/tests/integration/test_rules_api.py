@@ -45,7 +45,7 @@ async def test_published_rules_are_current_and_decide_what_comes_after(
     assert answer.status_code == 200
     published = answer.json()
     assert published.items() >= {
-        "version": current + 1, "based_on_version": current, "author": "analyst", "reason": "Tighter",
+        "version": current + 1, "based_on_version": current, "author": "client:analyst", "reason": "Tighter",
         "rules": [RULE],
     }.items()  # fmt: skip
     assert (await analyst.get("/v1/rules")).json() == published

@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from service_kit import assembly
-from service_kit.assembly import Foundation
-from service_kit.auth import ApiKeys
+from service_kit.assembly import Bus, Foundation
+from service_kit.auth import Authenticator
 from service_kit.http import create_app
 from service_kit.ids import uuid7
 from service_kit.lifecycle import Process, Role
@@ -51,7 +51,7 @@ def build(role: Role) -> Process:
     foundation.after_commit.append(worker.nudge_if_due)
     process = foundation.process(
         role,
-        handlers=payment_handlers(clock=foundation.clock, new_id=uuid7),
+        bus=Bus(foundation, settings, handlers=payment_handlers(clock=foundation.clock, new_id=uuid7)),
         workers=[("deliveries", worker)],
         api=lambda api_keys: make_api(parts, api_keys),
     )
@@ -60,7 +60,7 @@ def build(role: Role) -> Process:
     return process
 
 
-def make_api(parts: Parts, api_keys: ApiKeys) -> FastAPI:
+def make_api(parts: Parts, api_keys: Authenticator) -> FastAPI:
     """The HTTP application."""
     app = create_app(
         service=SERVICE,

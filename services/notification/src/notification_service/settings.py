@@ -1,11 +1,12 @@
 """What the notification service is told by its environment."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
-from service_kit.settings import ServiceSettings
+from service_kit.settings import BusSettings
 
 from .delivery.worker import WorkerLimits
 from .domain.target import TargetPolicy
@@ -15,7 +16,7 @@ from .outbound.sender import SendLimits
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class NotificationSettings(ServiceSettings):
+class NotificationSettings(BusSettings):
     """FLORIN_WEBHOOK_…: where webhooks may go, how hard they are tried, how much at once."""
 
     service: ClassVar[str] = "notification"
@@ -51,6 +52,13 @@ class NotificationSettings(ServiceSettings):
         if self.webhook_lease_s < 2 * self.webhook_timeout_s:
             raise ValueError("FLORIN_WEBHOOK_LEASE_S must be at least twice FLORIN_WEBHOOK_TIMEOUT_S")
         return self
+
+    def unsafe(self) -> Iterator[str]:
+        yield from super().unsafe()
+        if self.webhook_allow_private:
+            yield "WEBHOOK_ALLOW_PRIVATE: must not be set: it opens what is behind the firewall to clients"
+        if self.webhook_allow_http:
+            yield "WEBHOOK_ALLOW_HTTP: must not be set: what is told would go over the network in the open"
 
     @property
     def target_policy(self) -> TargetPolicy:

@@ -19,6 +19,7 @@ from notification_service.app import make_api
 from notification_service.consumers.payments import payment_handlers
 from notification_service.delivery.worker import DeliveryWorker, WorkerLimits
 from notification_service.domain.addresses import Address
+from notification_service.domain.event_types import SUBSCRIBABLE
 from notification_service.domain.target import TargetPolicy
 from notification_service.operations.register_endpoint import EndpointLimits
 from notification_service.outbound.resolver import TargetCheck
@@ -30,7 +31,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 PEPPER = b"pepper of the tests"
-ALL = "payment.in_review", "payment.settled", "payment.rejected"
+ALL = SUBSCRIBABLE
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Stage:
     ) -> DeliveryWorker:
         """A worker; a jitter of one half gives exactly the schedule's own delays."""
         check = TargetCheck(policy=policy or self.policy, resolver=self.names)
-        send = send or SendLimits(total_s=5.0, connect_s=1.0)
+        send = send or SendLimits(total_s=5.0, connect_s=5.0)
         sender = WebhookSender(check=check, limits=send, clock=self.clock, ssl_context=tls)
         self.workers.append(sender)
         return DeliveryWorker(
@@ -188,11 +189,13 @@ async def set_up(app_url: str, *, policy: TargetPolicy, limits: EndpointLimits) 
     ids = [f"client-{tag}", f"other-{tag}"]
     scopes = frozenset({"webhooks:read", "webhooks:write"})
     clients = [
-        Client(ids[0], scopes, "aaaaaaaa"),
-        Client(ids[1], scopes, "bbbbbbbb"),
-        Client(ids[0], frozenset({"webhooks:read"}), "cccccccc"),
+        Client(ids[0], scopes, "key:aaaaaaaa"),
+        Client(ids[1], scopes, "key:bbbbbbbb"),
+        Client(ids[0], frozenset({"webhooks:read"}), "key:cccccccc"),
     ]
-    keys = ApiKeys([(c, key_digest(api_key(c.key_prefix), PEPPER)) for c in clients], PEPPER)
+    keys = ApiKeys(
+        [(c, key_digest(api_key(c.credential.removeprefix("key:")), PEPPER)) for c in clients], PEPPER
+    )
     parts = Parts(
         database=database,
         target_check=TargetCheck(policy=policy, resolver=names),
@@ -207,7 +210,7 @@ async def set_up(app_url: str, *, policy: TargetPolicy, limits: EndpointLimits) 
         httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app),
             base_url="http://notification.test",
-            headers={"authorization": f"Bearer {api_key(c.key_prefix)}"},
+            headers={"authorization": f"Bearer {api_key(c.credential.removeprefix('key:'))}"},
         )
         for c in clients
     ]

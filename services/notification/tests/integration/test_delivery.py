@@ -1,9 +1,19 @@
 """What a receiver sees, and what the record says of it."""
 
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
-from contracts.messages import PaymentInReview, PaymentRejected, PaymentSettled
+from contracts.messages import (
+    PaymentApproved,
+    PaymentExpired,
+    PaymentInReview,
+    PaymentNotice,
+    PaymentRejected,
+    PaymentSettled,
+    PaymentVoided,
+)
 from notification_service.domain.retry import MEAN_DELAYS_S
 from standardwebhooks.webhooks import Webhook
 
@@ -63,6 +73,40 @@ async def test_each_endpoint_gets_the_types_it_asked_for_and_no_other_clients(
         ("/others", "payment.rejected"),
         ("/settled", "payment.settled"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("payload", "type_", "said"),
+    [
+        (PaymentApproved, "payment.approved", {"status": "APPROVED"}),
+        (PaymentSettled, "payment.settled", {"captured_minor": 900}),
+        (PaymentSettled, "payment.settled", {"kind": "capture", "captures": str(UUID(int=7))}),
+        (PaymentVoided, "payment.voided", {"status": "VOIDED", "captured_minor": 0}),
+        (PaymentExpired, "payment.expired", {"status": "EXPIRED", "captured_minor": 0}),
+        (
+            PaymentRejected,
+            "payment.rejected",
+            {
+                "status": "REJECTED",
+                "reason": "limit_exceeded",
+                "field": "amount_minor",
+                "figures": {"limit": 10_000, "used": 9_000, "asked": 1_250},
+            },
+        ),
+    ],
+)
+async def test_a_held_payments_steps_are_told_with_what_is_set_and_nothing_else(
+    stage: Stage, receiver: Receiver, payload: type[PaymentNotice], type_: str, said: dict[str, Any]
+) -> None:
+    await stage.register(receiver.url("/this"), type_)
+    await stage.register(receiver.url("/other"), "payment.in_review")
+    await stage.hear(stage.event(), stage.event(payload, **said))
+    await stage.worker().run_until_idle()
+    told = receiver.requests[-1].json
+    assert (told["type"], receiver.requests[-1].path) == (type_, "/this")
+    assert said.items() <= told["data"].items()
+    optional = {"captures", "captured_minor", "field", "figures"}
+    assert optional & set(told["data"]) == optional & set(said)
 
 
 async def test_client_without_endpoints_leaves_nothing_behind(stage: Stage) -> None:

@@ -11,6 +11,7 @@ from .receiver import Receiver
 from .stage import ALL, Stage
 
 PATH = "/v1/webhook-endpoints"
+ABSENT = "00000000-0000-0000-0000-000000000001"
 
 
 async def test_endpoint_is_registered_read_changed_and_listed(stage: Stage, receiver: Receiver) -> None:
@@ -105,7 +106,7 @@ GOOD = {"url": "https://hooks.example.com/in", "event_types": ["payment.settled"
         ({"event_types": ["payment.lost"]}, "event_types.0"),
         ({"event_types": "payment.settled"}, "event_types"),
         ({"event_types": ["ping"]}, "event_types.0"),
-        ({"event_types": ["payment.settled"] * 4}, "event_types"),
+        ({"event_types": ["payment.settled"] * 7}, "event_types"),
         ({"description": "x" * 201}, "description"),
         ({"description": "a\nb"}, "description"),
         ({"description": 1}, "description"),
@@ -157,22 +158,22 @@ async def test_unreadable_body_is_refused(stage: Stage, raw: bytes, status: int)
         ("GET", "/v1/webhook-deliveries?cursor=AAAA", None, 400),
         ("GET", "/v1/webhook-deliveries?status=lost", None, 422),
         ("GET", "/v1/webhook-deliveries?payment='--", None, 422),
-        ("POST", f"{PATH}/{uuid4()}/replay", {}, 422),
-        ("POST", f"{PATH}/{uuid4()}/replay", {"since": 0}, 422),
-        ("POST", f"{PATH}/{uuid4()}/replay", {"since": "2026-01-01T00:00:00"}, 422),
-        ("POST", f"{PATH}/{uuid4()}/replay", {"since": "0001-01-01T00:00:00+14:00"}, 422),
-        ("POST", f"{PATH}/{uuid4()}/replay", {"since": "9999-12-31T23:59:59-14:00"}, 422),
+        ("POST", f"{PATH}/{ABSENT}/replay", {}, 422),
+        ("POST", f"{PATH}/{ABSENT}/replay", {"since": 0}, 422),
+        ("POST", f"{PATH}/{ABSENT}/replay", {"since": "2026-01-01T00:00:00"}, 422),
+        ("POST", f"{PATH}/{ABSENT}/replay", {"since": "0001-01-01T00:00:00+14:00"}, 422),
+        ("POST", f"{PATH}/{ABSENT}/replay", {"since": "9999-12-31T23:59:59-14:00"}, 422),
         (
             "POST",
-            f"{PATH}/{uuid4()}/replay",
+            f"{PATH}/{ABSENT}/replay",
             {"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"},
             422,
         ),
-        ("POST", f"{PATH}/{uuid4()}/secret/rotations", {"overlap_s": -1}, 422),
-        ("POST", f"{PATH}/{uuid4()}/secret/rotations", {"overlap_s": 1.5}, 422),
-        ("POST", f"{PATH}/{uuid4()}/secret/rotations", {"overlap_s": True}, 422),
-        ("PATCH", f"{PATH}/{uuid4()}", {"url": None}, 422),
-        ("PATCH", f"{PATH}/{uuid4()}", {"status": "active"}, 422),
+        ("POST", f"{PATH}/{ABSENT}/secret/rotations", {"overlap_s": -1}, 422),
+        ("POST", f"{PATH}/{ABSENT}/secret/rotations", {"overlap_s": 1.5}, 422),
+        ("POST", f"{PATH}/{ABSENT}/secret/rotations", {"overlap_s": True}, 422),
+        ("PATCH", f"{PATH}/{ABSENT}", {"url": None}, 422),
+        ("PATCH", f"{PATH}/{ABSENT}", {"status": "active"}, 422),
     ],
 )
 async def test_bad_request_gets_its_code_and_no_5xx(

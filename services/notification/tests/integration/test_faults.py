@@ -152,7 +152,10 @@ async def test_slow_endpoint_with_a_backlog_does_not_hold_up_another(
 async def test_two_workers_never_send_the_same_delivery(stage: Stage, receiver: Receiver) -> None:
     await stage.register(receiver.url())
     await stage.hear(*(stage.event() for _ in range(60)))
-    workers = [stage.worker(limits=WorkerLimits(concurrency=8, per_endpoint=8)) for _ in range(3)]
+    limits = WorkerLimits(concurrency=8, per_endpoint=8)
+    # Long enough for any machine: an attempt that times out is rightly left for later, and then made again.
+    patient = SendLimits(total_s=60.0, connect_s=60.0)
+    workers = [stage.worker(limits=limits, send=patient) for _ in range(3)]
     await asyncio.gather(*(worker.run_until_idle() for worker in workers))
     # A worker may have come back to nothing while another still held some.
     await workers[0].run_until_idle()

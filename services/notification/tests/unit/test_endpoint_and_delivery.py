@@ -125,11 +125,11 @@ def test_snippet_is_short_printable_text_whatever_came(raw: bytes) -> None:
 
 
 BASE = {
-    "FLORIN_DATABASE_URL": "postgresql://x",
-    "FLORIN_BROKER_URL": "amqp://x",
+    "FLORIN_DATABASE_URL": "postgresql://localhost",
+    "FLORIN_BROKER_URL": "amqp://localhost",
     "FLORIN_KEYRING_FILE": "k.json",
     "FLORIN_API_KEYS_FILE": "a.json",
-    "FLORIN_API_KEY_PEPPER": "p" * 16,
+    "FLORIN_API_KEY_PEPPER": "0123456789abcdef" * 4,
 }
 
 
@@ -137,6 +137,14 @@ def read(monkeypatch: pytest.MonkeyPatch, **extra: str) -> NotificationSettings:
     for name, value in (BASE | extra).items():
         monkeypatch.setenv(name, value)
     return NotificationSettings.read()
+
+
+def test_private_targets_are_for_development_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    unsafe = {"FLORIN_WEBHOOK_ALLOW_PRIVATE": "true", "FLORIN_WEBHOOK_ALLOW_HTTP": "true"}
+    with pytest.raises(SettingsError) as refused:
+        read(monkeypatch, **unsafe)
+    assert {line.partition(":")[0] for line in str(refused.value).splitlines()} == set(unsafe)
+    assert read(monkeypatch, **unsafe, FLORIN_ENVIRONMENT="development").webhook_allow_http
 
 
 def test_nothing_private_is_allowed_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

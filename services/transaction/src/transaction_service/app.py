@@ -5,8 +5,8 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from service_kit import assembly
-from service_kit.assembly import Foundation
-from service_kit.auth import ApiKeys
+from service_kit.assembly import Bus, Foundation
+from service_kit.auth import Authenticator
 from service_kit.clock import Clock
 from service_kit.database import Database
 from service_kit.group_commit import GroupCommit
@@ -15,10 +15,13 @@ from service_kit.ids import IdFactory, uuid7
 from service_kit.lifecycle import Process, Role
 
 from transaction_service.api.finality import FinalityWatch
-from transaction_service.api.payment_routes import PaymentParts, payment_routes
+from transaction_service.api.parties import Handles
+from transaction_service.api.parts import PaymentParts
+from transaction_service.api.payment_routes import payment_routes
 from transaction_service.api.problems import ERRORS
 from transaction_service.consumers.handlers import handlers
 from transaction_service.operations.accept_payments import Outcome, PaymentRequest, accept_payments
+from transaction_service.outbound.peers import Peers
 from transaction_service.settings import DEFAULT_LIMITS, AcceptLimits, TransactionSettings
 
 SERVICE = TransactionSettings.service
@@ -28,6 +31,8 @@ def make_parts(
     database: Database,
     clock: Clock,
     *,
+    handles: Handles,
+    peers: Peers,
     limits: AcceptLimits = DEFAULT_LIMITS,
     new_id: IdFactory = uuid7,
 ) -> PaymentParts:
@@ -49,11 +54,13 @@ def make_parts(
             retry_unknown=True,
         ),
         finality=FinalityWatch(database),
+        handles=handles,
+        peers=peers,
         max_wait_s=limits.max_wait_s,
     )
 
 
-def make_api(parts: PaymentParts, api_keys: ApiKeys) -> FastAPI:
+def make_api(parts: PaymentParts, api_keys: Authenticator) -> FastAPI:
     """The HTTP application."""
     return create_app(
         service=SERVICE,
@@ -70,14 +77,23 @@ def build(role: Role) -> Process:
     """The process of one role: `api` takes payments, `worker` moves them on, `all` does both."""
     settings = TransactionSettings.read()
     foundation = Foundation(settings)
-    parts = make_parts(foundation.database, foundation.clock, limits=settings.limits())
-    foundation.after_commit.append(parts.finality.nudge)
-    return foundation.process(
+    peers = Peers(settings.peers())
+    parts = make_parts(
+        foundation.database,
+        foundation.clock,
+        handles=Handles(settings.handle_key, settings.default_region),
+        peers=peers,
+        limits=settings.limits(),
+    )
+    foundation.after_commit.append(parts.finality.tell_committed)
+    process = foundation.process(
         role,
-        handlers=handlers(foundation.clock),
+        bus=Bus(foundation, settings, handlers=handlers(foundation.clock)),
         behind_api=[("writer", parts.writer), ("finality", parts.finality)],
         api=lambda api_keys: make_api(parts, api_keys),
     )
+    process.at_end("connections of dry runs", peers.close)
+    return process
 
 
 async def migrate() -> str:

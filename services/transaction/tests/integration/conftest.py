@@ -1,16 +1,24 @@
 """The service on a real, migrated database: HTTP through the real application, messages through the inbox."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from contracts.messages import FraudAssessed, PostingCompleted, PostingDeclined, ReviewResolved
+from contracts.messages import (
+    FraudAssessed,
+    HoldEnded,
+    HoldPlaced,
+    PostingCompleted,
+    PostingDeclined,
+    ReviewResolved,
+)
 from messaging.event import Event, encode, new_event
 from messaging.frame import seal
 from messaging.processor import Processor
@@ -20,11 +28,14 @@ from service_kit.clock import SystemClock
 from service_kit.database import Database
 from sqlalchemy import text
 from testkit.databases import ServiceDatabase
-from transaction_service.api.payment_routes import PaymentParts
+from transaction_service.api.parties import Handles
+from transaction_service.api.parts import PaymentParts
 from transaction_service.app import make_api, make_parts
 from transaction_service.consumers.handlers import handlers
+from transaction_service.outbound.peers import PeerAddresses, Peers
 
 PEPPER = b"pepper of the tests"
+HANDLE_KEY = b"k" * 32
 
 
 def api_key(prefix: str) -> str:
@@ -42,6 +53,31 @@ def now() -> datetime:
 
 
 @dataclass
+class Neighbours:
+    """What account and fraud say: each a body, a status, bytes, or an error to raise; None is silence."""
+
+    account: Any = None
+    fraud: Any = None
+    asked: dict[str, httpx2.Request] = field(default_factory=dict)
+
+    async def answer(self, request: httpx2.Request) -> httpx2.Response:
+        """Answer as told."""
+        name = request.url.host.split(".")[0]
+        self.asked[name] = request
+        told = getattr(self, name)
+        match told:
+            case None:
+                await asyncio.Event().wait()
+            case Exception():
+                raise told
+            case int():
+                return httpx2.Response(told, json={})
+            case bytes():
+                return httpx2.Response(200, content=told)
+        return httpx2.Response(200, json=told)
+
+
+@dataclass
 class Service:
     """The service under test and ways to look at what it did."""
 
@@ -50,6 +86,7 @@ class Service:
     parts: PaymentParts
     api: httpx2.AsyncClient
     other: httpx2.AsyncClient
+    neighbours: Neighbours
 
     def processor(self) -> Processor:
         """A consumer process."""
@@ -73,7 +110,7 @@ class Service:
 
     async def hear(self, *data: Any, redelivered: int = 1) -> list[Event[Any]]:
         """Receive answers as fraud and account send them, each in a frame of its own."""
-        events = [new_event(one, subject=str(one.payment_id), sequence=1, at=now()) for one in data]
+        events = [new_event(one, subject=_subject(one), sequence=1, at=now()) for one in data]
         processor = self.processor()
         for event in events:
             key = self.keyring.signing_key(event.source.removeprefix("/florin/"))
@@ -100,9 +137,48 @@ class Service:
         """The ledger moved the money."""
         await self.hear(PostingCompleted(payment_id=UUID(payment_id), posting_id=uuid4(), posted_at=now()))
 
-    async def declined(self, payment_id: str, code: str = "insufficient_funds") -> None:
+    async def declined(
+        self,
+        payment_id: str,
+        code: str = "insufficient_funds",
+        figures: dict[str, Any] | None = None,
+        *,
+        field: str = "debtor",
+    ) -> None:
         """The ledger refused."""
-        await self.hear(PostingDeclined(payment_id=UUID(payment_id), code=code, field="debtor"))
+        await self.hear(PostingDeclined(payment_id=UUID(payment_id), code=code, field=field, figures=figures))
+
+    async def held(self, **changes: Any) -> str:
+        """The id of a payment whose money is held."""
+        payment_id = await self.accepted(capture="manual", **changes)
+        await self.assessed(payment_id)
+        await self.hear(HoldPlaced(payment_id=UUID(payment_id), held_at=now(), expires_at=now()))
+        return payment_id
+
+    async def hold_ended(
+        self, payment_id: str, end: str, *, captured_minor: int = 0, released_minor: int = 0
+    ) -> None:
+        """The ledger ended a hold."""
+        await self.hear(
+            HoldEnded(
+                payment_id=UUID(payment_id),
+                end=end,
+                captured_minor=captured_minor,
+                released_minor=released_minor,
+                reason=f"because {end}",
+                author="somebody",
+                ended_at=now(),
+            )
+        )
+
+    async def sent(self, payment_id: str, type_: str) -> list[dict[str, Any]]:
+        """The data of the events of one type written about a payment, in order."""
+        rows = await self.rows(
+            "SELECT body FROM outbox WHERE subject = :id AND type = :type ORDER BY position",
+            id=payment_id,
+            type=type_,
+        )
+        return [json.loads(row.body)["data"] for row in rows]
 
     async def settled(self, **changes: Any) -> str:
         """The id of a payment that has settled."""
@@ -137,6 +213,10 @@ class Service:
         return (await self.rows(sql, **parameters))[0][0]
 
 
+def _subject(data: Any) -> str:
+    return str(getattr(data, "payment_id", None) or data.customer_id)
+
+
 @pytest.fixture(scope="module")
 def transaction_database(database_for: Callable[[str], ServiceDatabase]) -> ServiceDatabase:
     """This module's own transaction schema."""
@@ -158,10 +238,13 @@ async def _running(*components: Any) -> AsyncIterator[None]:
 async def service(transaction_database: ServiceDatabase, keyring: KeyRing) -> AsyncIterator[Service]:
     """The service on this module's database, its commits grouped as in production."""
     database = Database(transaction_database.app_url, pool_size=20)
-    parts = make_parts(database, CLOCK)
+    neighbours = Neighbours()
+    addresses = PeerAddresses("http://account.test", "http://fraud.test/", "flk_service")
+    peers = Peers(addresses, deadline_s=0.3, transport=httpx2.MockTransport(neighbours.answer))
+    parts = make_parts(database, CLOCK, handles=Handles(HANDLE_KEY), peers=peers)
     keys = ApiKeys(
         [
-            (Client(client, SCOPES, prefix), key_digest(api_key(prefix), PEPPER))
+            (Client(client, SCOPES, f"key:{prefix}"), key_digest(api_key(prefix), PEPPER))
             for client, prefix in KEYS.items()
         ],
         PEPPER,
@@ -176,5 +259,6 @@ async def service(transaction_database: ServiceDatabase, keyring: KeyRing) -> As
         for client, prefix in KEYS.items()
     }
     async with _running(parts.writer, parts.finality), clients["alpha"], clients["beta"]:
-        yield Service(database, keyring, parts, clients["alpha"], clients["beta"])
+        yield Service(database, keyring, parts, clients["alpha"], clients["beta"], neighbours)
+    await peers.close()
     await database.close()

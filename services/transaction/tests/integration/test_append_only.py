@@ -14,6 +14,10 @@ TABLES = {
     "payments": "amount_minor = 1",
     "payment_events": "status = 'SETTLED'",
     "payment_batches": "refused = ''",
+    "payment_metadata": "value = ''",
+    "payment_voids": "reason = ''",
+    "payment_refusals": "figures = ''",
+    "hold_ends": "released_minor = 0",
 }
 
 
@@ -28,10 +32,19 @@ async def test_update_delete_and_truncate_are_refused(
         headers={"Idempotency-Key": uuid4().hex},
         json={
             "payments": [
-                {"debtor": "A", "creditor": "B", "amount_minor": 5, "currency": "EUR", "reference": "x"}
+                {
+                    **{"debtor": "A", "creditor": "B", "amount_minor": 5, "currency": "EUR"},
+                    **{"reference": "x", "metadata": {"k": "v"}},
+                }
             ]
         },
     )
+    held = await service.held()
+    await service.api.post(
+        f"/v1/payments/{held}/void", json={"reason": "r"}, headers={"Idempotency-Key": uuid4().hex}
+    )
+    await service.hold_ended(held, "voided", released_minor=1250)
+    await service.declined(await service.accepted(), "limit_exceeded", {"limit": 1})
     refused = (
         asyncpg.IntegrityConstraintViolationError if role == "owner" else asyncpg.InsufficientPrivilegeError
     )

@@ -30,7 +30,43 @@ BAD_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"reference": "r" * 141}, "reference", "too_long"),
     ({"metadata": {"k": 1}}, "metadata.k", "not_a_string"),
     ({"metadata": {f"k{i}": "v" for i in range(21)}}, "metadata", "too_long"),
-    ({"capture": "manual"}, "capture", "not_a_choice"),
+    ({"capture": "later"}, "capture", "not_a_choice"),
+    ({"hold": {}}, "hold", "hold_not_allowed"),
+    ({"capture": "manual", "hold": {"expires_in_s": 0}}, "hold.expires_in_s", "too_small"),
+    ({"capture": "manual", "hold": {"expires_in_s": 10**8}}, "hold.expires_in_s", "too_large"),
+    (
+        {"capture": "manual", "hold": {"expires_at": "2020-01-01T00:00:00Z"}},
+        "hold.expires_at",
+        "expiry_out_of_range",
+    ),
+    (
+        {"capture": "manual", "hold": {"expires_at": "9000-01-01T00:00:00Z"}},
+        "hold.expires_at",
+        "expiry_out_of_range",
+    ),
+    ({"capture": "manual", "hold": {"expires_at": "2020-02-30T00:00:00Z"}}, "hold.expires_at", "not_a_time"),
+    ({"capture": "manual", "hold": {"expires_at": "tomorrow"}}, "hold.expires_at", "not_a_time"),
+    ({"capture": "manual", "hold": {"expires_at": 1800000000}}, "hold.expires_at", "not_a_time"),
+    ({"capture": "manual", "hold": {"tolerance_minor": -1}}, "hold.tolerance_minor", "too_small"),
+    ({"capture": "manual", "hold": {"captured_many_times": 1}}, "hold.captured_many_times", "not_a_boolean"),
+    ({"capture": "manual", "hold": {"until": "x"}}, "hold.until", "unknown_field"),
+    (
+        {"capture": "manual", "hold": {"expires_in_s": 60, "expires_at": "2030-01-01T00:00:00Z"}},
+        "hold",
+        "only_one_of",
+    ),
+    ({"if_version": -1}, "if_version", "too_small"),
+    ({"if_version": "1"}, "if_version", "not_an_integer"),
+    ({"if_available_at_least_minor": 1.5}, "if_available_at_least_minor", "not_an_integer"),
+    ({"debtor": {}}, "debtor", "only_one_of"),
+    ({"debtor": {"account": "A", "mobile": "+420601123456"}}, "debtor", "only_one_of"),
+    ({"debtor": {"account": "../etc"}}, "debtor.account", "bad_format"),
+    ({"debtor": {"phone": "1"}}, "debtor.phone", "unknown_field"),
+    ({"debtor": 7}, "debtor", "not_a_string"),
+    ({"creditor": {"mobile": "0601 123 456"}}, "creditor.mobile", "invalid_mobile"),
+    ({"creditor": {"email": "nobody"}}, "creditor.email", "invalid_email"),
+    ({"creditor": {"customer_id": "7"}}, "creditor.customer_id", "bad_format"),
+    ({"creditor": {"account": "A"}}, "creditor", "same_account"),
     ({"status": "SETTLED"}, "status", "unknown_field"),
     ({"client_id": "beta"}, "client_id", "unknown_field"),
 ]
@@ -103,7 +139,14 @@ async def ledger(service: Service) -> dict[str, str]:
     return {
         "settled": await service.settled(debtor="L1", creditor="L2", amount_minor=100, reference="first"),
         "pending": await service.accepted(debtor="L2", creditor="L3", amount_minor=200, reference="second"),
-        "usd": await service.accepted(debtor="L1", creditor="L3", amount_minor=300, currency="USD"),
+        "usd": await service.accepted(
+            debtor="L1",
+            creditor="L3",
+            amount_minor=300,
+            currency="USD",
+            metadata={"order": "7", "shop": "a:b"},
+        ),
+        "held": await service.held(debtor="L4", creditor="L5", metadata={"order": "7"}),
     }
 
 
@@ -121,6 +164,19 @@ async def ledger(service: Service) -> dict[str, str]:
         ({"account": "L1", "created_from": "2020-01-01T00:00:00Z"}, ["usd", "settled"]),
         ({"account": "L1", "created_to": "2020-01-01T00:00:00Z"}, []),
         ({"account": "NOBODY"}, []),
+        ({"debtor": "L2"}, ["pending"]),
+        ({"creditor": "L3"}, ["usd", "pending"]),
+        ({"debtor": "L1", "creditor": "L3"}, ["usd"]),
+        ({"account": "L3", "debtor": "L2"}, ["pending"]),
+        ({"metadata": "order:7"}, ["held", "usd"]),
+        ({"metadata": ["order:7", "shop:a:b"]}, ["usd"]),
+        ({"metadata": "order:7", "status": "APPROVED"}, ["held"]),
+        ({"metadata": "order:70"}, []),
+        ({"capture": "manual", "debtor": "L4"}, ["held"]),
+        ({"capture": "manual", "account": "L1"}, []),
+        ({"kind": "transfer", "capture": "immediate", "account": "L1"}, ["usd", "settled"]),
+        ({"reference": "first", "status": "SETTLED", "kind": "transfer"}, ["settled"]),
+        ({"status": "APPROVED", "currency": "EUR", "creditor": "L5"}, ["held"]),
     ],
 )
 async def test_payments_are_found_by_what_they_say(
@@ -144,6 +200,14 @@ async def test_payments_are_found_by_what_they_say(
         {"amount_from_minor": "9" * 40},
         {"currency": "ABC"},
         {"account": "'; DROP TABLE payments"},
+        {"metadata": "no-colon"},
+        {"metadata": ":no-key"},
+        {"kind": "gift"},
+        {"capture": "later"},
+        {"reverses": "7"},
+        {"customer_id": "7"},
+        {"customer_id": "00000000-0000-0000-0000-000000000000"},
+        {"customer_id": "00000000-0000-0000-0000-000000000000", "account": "A"},
     ],
 )
 async def test_a_question_that_cannot_be_answered_is_an_error_and_not_an_empty_list(
@@ -152,7 +216,7 @@ async def test_a_question_that_cannot_be_answered_is_an_error_and_not_an_empty_l
     """4xx with a code."""
     answer = await service.api.get("/v1/payments", params=query)
     assert 400 <= answer.status_code < 500
-    assert answer.json()["code"] in {"invalid_request", "invalid_cursor"}
+    assert answer.json()["code"] in {"invalid_request", "invalid_cursor", "party_not_found"}
 
 
 async def test_a_list_holds_the_clients_own_payments_only(service: Service) -> None:

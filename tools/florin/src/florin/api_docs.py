@@ -10,11 +10,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from service_kit.auth import ApiKeys
+from fastapi import FastAPI
+from service_kit.auth import ApiKeys, Authenticator
 
 from florin.asyncapi import asyncapi_document
 from florin.golden import golden_files
-from florin.services import SERVICES, module_of
+from florin.services import PROCESSES, module_of
 
 
 def folder_here() -> Path:
@@ -24,7 +25,7 @@ def folder_here() -> Path:
 
 def generated_files() -> dict[str, bytes]:
     """The generated documents by file name, in one form: keys sorted, two spaces, a line feed at the end."""
-    documents = {f"{service}.openapi.json": openapi_document(service) for service in SERVICES}
+    documents = {f"{service}.openapi.json": openapi_document(service) for service in PROCESSES}
     documents["messages.asyncapi.json"] = asyncapi_document()
     return {
         name: (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
@@ -33,13 +34,19 @@ def generated_files() -> dict[str, bytes]:
 
 
 def openapi_document(service: str) -> dict[str, Any]:
-    """What the service's API says of itself. Built from its routes alone: nothing is started or reached."""
-    make_api = import_module(f"{module_of(service)}.app").make_api
-    # Routes touch their database and clock when they are called, and here none is.
-    parts: dict[str, Any] = dict.fromkeys(inspect.signature(make_api).parameters)
-    parts["api_keys"] = ApiKeys([], b"no keys")
-    document: dict[str, Any] = make_api(**parts).openapi()
+    """What the service's API says of itself."""
+    document: dict[str, Any] = unserved_api(service, ApiKeys([], b"no keys")).openapi()
     return document
+
+
+def unserved_api(service: str, authenticator: Authenticator) -> FastAPI:
+    """The service's API with its routes alone: nothing is started, and nothing stands behind them."""
+    make_api = import_module(f"{module_of(service)}.app").make_api
+    # Routes touch their database and clock when they are called.
+    parts: dict[str, Any] = dict.fromkeys(inspect.signature(make_api).parameters)
+    parts["api_keys"] = authenticator
+    api: FastAPI = make_api(**parts)
+    return api
 
 
 def write(folder: Path) -> list[str]:

@@ -88,7 +88,7 @@ def asyncapi_document() -> dict[str, Any]:
             "schemas": {
                 "CloudEvent": _CLOUD_EVENT,
                 "FrameHeaders": _HEADERS,
-                **{entry.payload.__name__: _payload_schema(entry) for entry in CATALOGUE},
+                **_payload_schemas(),
             },
         },
     }
@@ -182,10 +182,13 @@ def _example(entry: MessageType) -> dict[str, Any]:
     }
 
 
-def _payload_schema(entry: MessageType) -> dict[str, Any]:
-    schema = entry.payload.model_json_schema()
-    assert "$defs" not in schema, f"{entry.payload.__name__}: nested models need a place of their own"
-    return schema
+def _payload_schemas() -> dict[str, Any]:
+    """Each payload by its name, and the parts of payloads beside them."""
+    schemas: dict[str, Any] = {}
+    for entry in CATALOGUE:
+        schema = entry.payload.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs", {}) | {entry.payload.__name__: schema}
+    return schemas
 
 
 def _short(entry: MessageType) -> str:

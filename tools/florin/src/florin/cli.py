@@ -6,7 +6,18 @@ import asyncpg
 import typer
 from rich.console import Console
 
-from florin.commands import api_docs, demo, importing, latency, lifecycle, parked, verification
+from florin.commands import (
+    access,
+    api_docs,
+    customers,
+    demo,
+    importing,
+    latency,
+    lifecycle,
+    parked,
+    users,
+    verification,
+)
 from florin.errors import StackError
 
 FAILED = 1
@@ -19,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for family in (lifecycle, demo, importing, verification, parked, latency, api_docs):
+for family in (lifecycle, demo, importing, verification, parked, customers, access, users, latency, api_docs):
     family.register(app)
 
 

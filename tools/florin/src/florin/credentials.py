@@ -15,25 +15,51 @@ from florin.provision import role_names
 from florin.services import SERVICES
 
 PRIVATE = 0o600
-SCOPES = (
+EVERYDAY = (
     *("payments:write", "payments:read", "accounts:write", "accounts:read", "reviews:read", "reviews:decide"),
     *("rules:read", "rules:write", "webhooks:write", "webhooks:read"),
 )
-# `demo` plays the upstream system; `operator` is who decides reviews and looks after rules.
-CLIENTS: Mapping[str, tuple[str, ...]] = {"demo": SCOPES, "operator": (*SCOPES, "reviews:any-client")}
+ELEVATED = ("withdrawals:write", "settlement:write", "limits:write", "kyc:decide")
+
+
+@dataclass(frozen=True)
+class KeyHolder:
+    """Who a key lets in, as which client, to do what."""
+
+    client: str
+    scopes: tuple[str, ...]
+
+
+# `demo` plays the upstream system and `demo-office` the people there who may do more; `operator` decides
+# reviews of all clients and administers them. With the last two services ask: the transaction service what
+# others would do, every service which keys are good, and nothing else.
+KEYS: Mapping[str, KeyHolder] = {
+    "demo": KeyHolder("demo", EVERYDAY),
+    "demo-office": KeyHolder("demo", (*EVERYDAY, *ELEVATED)),
+    "operator": KeyHolder(
+        "operator", (*EVERYDAY, *ELEVATED, "reviews:any-client", "clients:admin", "people:admin")
+    ),
+    "florin-transaction": KeyHolder("florin-transaction", ("dry-run:ask",)),
+    "florin-trust": KeyHolder("florin-trust", ("trust:read",)),
+}
 
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """What a stack and its command line share. `api_keys` by client, `roles` by database role."""
+    """What a stack and its command line share. `api_keys` by names of KEYS, `roles` by database role."""
 
     node: str
     postgres: str
     broker: str
     redis: str
     api_key_pepper: str
+    blind_index_key: str
     roles: Mapping[str, str]
     api_keys: Mapping[str, str]
+
+    def broker_password_of(self, service: str) -> str:
+        """That of the service's user of the broker; the administrator's cannot be told from it."""
+        return hmac.new(self.broker.encode(), service.encode(), hashlib.sha256).hexdigest()
 
     @classmethod
     def make(cls) -> "Credentials":
@@ -44,8 +70,9 @@ class Credentials:
             broker=secrets.token_hex(16),
             redis=secrets.token_hex(16),
             api_key_pepper=secrets.token_hex(32),
+            blind_index_key=secrets.token_hex(32),
             roles={role: secrets.token_hex(16) for role in role_names()},
-            api_keys={client: new_api_key() for client in CLIENTS},
+            api_keys={name: new_api_key() for name in KEYS},
         )
 
     @classmethod
@@ -64,21 +91,53 @@ class Credentials:
 
 
 def load_or_make(run_dir: Path) -> Credentials:
-    """The run folder's credentials, key ring and API keys; whatever is missing is made."""
+    """The run folder's credentials, key rings and API keys; whatever is missing is made."""
     if (run_dir / "credentials.json").exists():
+        _complete(run_dir / "credentials.json")
         credentials = Credentials.load(run_dir)
     else:
         credentials = Credentials.make()
         write_private(run_dir / "credentials.json", asdict(credentials))
     if not keyring_file(run_dir).exists():
         write_private(keyring_file(run_dir), new_keyring())
+    for path in (key_encryption_keys_file(run_dir), identity_keys_file(run_dir)):
+        if not path.exists():
+            write_private(path, {"keys": [new_key_encryption_key(number=1)]})
     write_private(api_keys_file(run_dir), api_keys_document(credentials))
     return credentials
+
+
+def _complete(path: Path) -> None:
+    """Adds what the file of an earlier release lacks; whatever is wrong with it is for its reader to tell."""
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return
+    if not isinstance(document, dict) or not isinstance(document.get("api_keys"), dict):
+        return
+    api_keys = {name: document["api_keys"].get(name) or new_api_key() for name in KEYS}
+    completed = {"blind_index_key": secrets.token_hex(32)} | document
+    completed["api_keys"] = document["api_keys"] | api_keys
+    if isinstance(document.get("roles"), dict):
+        fresh = {role: secrets.token_hex(16) for role in role_names()}
+        completed["roles"] = fresh | document["roles"]
+    if completed != document:
+        write_private(path, completed)
 
 
 def keyring_file(run_dir: Path) -> Path:
     """Where the services find the keys that sign messages."""
     return run_dir / "keyring.json"
+
+
+def key_encryption_keys_file(run_dir: Path) -> Path:
+    """Where the account service finds the keys under which each person's own key is kept."""
+    return run_dir / "key-encryption-keys.json"
+
+
+def identity_keys_file(run_dir: Path) -> Path:
+    """Where the identity service finds the keys under which its signing keys are kept."""
+    return run_dir / "identity-keys.json"
 
 
 def api_keys_file(run_dir: Path) -> Path:
@@ -97,6 +156,12 @@ def new_signing_key(producer: str, *, number: int) -> dict[str, object]:
     return {"id": f"{producer}-{number}", "producer": producer, "secret": secret, "active": True}
 
 
+def new_key_encryption_key(*, number: int) -> dict[str, object]:
+    """One entry of a document of key-encryption keys: the active one wraps, all of them unwrap."""
+    secret = base64.b64encode(secrets.token_bytes(32)).decode()
+    return {"id": f"kek-{number}", "secret": secret, "active": True}
+
+
 def new_api_key() -> str:
     """`flk_<8 characters to know it by>_<256 random bits>`."""
     prefix = base64.b32encode(secrets.token_bytes(5)).decode().lower()
@@ -113,12 +178,13 @@ def api_keys_document(credentials: Credentials) -> dict[str, object]:
     return {
         "keys": [
             {
-                "client": client,
+                "client": KEYS[name].client,
                 "prefix": key.split("_")[1],
                 "digest": api_key_digest(key, pepper=credentials.api_key_pepper),
-                "scopes": list(CLIENTS.get(client, SCOPES)),
+                "scopes": list(KEYS[name].scopes),
             }
-            for client, key in credentials.api_keys.items()
+            for name, key in credentials.api_keys.items()
+            if name in KEYS
         ]
     }
 

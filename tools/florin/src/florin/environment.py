@@ -6,11 +6,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from florin.credentials import Credentials, api_keys_file, keyring_file
+from florin import broker_users
+from florin.credentials import (
+    Credentials,
+    api_keys_file,
+    identity_keys_file,
+    key_encryption_keys_file,
+    keyring_file,
+)
 from florin.ports import HOST, Ports
 from florin.provision import DATABASE, app_of, owner_of, url_for
+from florin.services import SERVICES
 
 NAMESPACE = "florin"
+# Who knows people by their handles, and who alone can read what is kept of them.
+KNOW_HANDLES = ("transaction", "account", "identity")
+KEEPS_PERSONS = "account"
+# Who keeps the clients, their keys and the keys that sign their tokens.
+KEEPS_CLIENTS = "identity"
+# Whose national spellings of mobile numbers a development stack understands.
+HOME = "CZ"
+# Who asks others what they would do with a payment, and whom.
+ASKS = "transaction"
+ASKED = ("account", "fraud")
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,8 @@ class Surroundings:
     database_admin_url: str
     broker_url: str
     redis_url: str | None = None
+    # Where users of the broker are made; without it all services use the one of its address.
+    broker_management_url: str | None = None
     database: str = DATABASE
     namespace: str = NAMESPACE
     extra: Mapping[str, str] = field(default_factory=dict)
@@ -41,20 +61,25 @@ class Surroundings:
         password = self.credentials.roles[role]
         return url_for(self.database_admin_url, database=self.database, role=role, password=password)
 
+    def broker_url_of(self, service: str) -> str:
+        """The broker's address for one service: as its own user, where there are such."""
+        if self.broker_management_url is None or service not in SERVICES:
+            return self.broker_url
+        password = self.credentials.broker_password_of(service)
+        return broker_users.url_of(self.broker_url, service, self.namespace, password=password)
+
     def environment_of(self, service: str) -> dict[str, str]:
         """All variables of one service's process; the caller's own others (log level and the like) pass."""
-        database_url, broker_url = self.role_url(app_of(service)), self.broker_url
+        database_url, broker_url = self.role_url(app_of(service)), self.broker_url_of(service)
         if detour := self.detours.get(service):
             database_url, broker_url = _at(database_url, detour.postgres), _at(broker_url, detour.amqp)
         told = {
             "FLORIN_ENVIRONMENT": "development",
             "FLORIN_DATABASE_URL": database_url,
             "FLORIN_MIGRATION_DATABASE_URL": self.role_url(owner_of(service)),
-            "FLORIN_BROKER_URL": broker_url,
-            "FLORIN_BROKER_NAMESPACE": self.namespace,
-            "FLORIN_KEYRING_FILE": str(keyring_file(self.run_dir)),
             "FLORIN_API_KEYS_FILE": str(api_keys_file(self.run_dir)),
             "FLORIN_API_KEY_PEPPER": self.credentials.api_key_pepper,
+            **self._trust(),
             "FLORIN_HTTP_HOST": HOST,
             "FLORIN_HTTP_PORT": str(self.ports.api(service)),
             "FLORIN_INTERNAL_HOST": HOST,
@@ -63,9 +88,33 @@ class Surroundings:
             "FLORIN_WEBHOOK_ALLOW_PRIVATE": "true",
             "FLORIN_WEBHOOK_ALLOW_HTTP": "true",
         }
+        if service in SERVICES:
+            told["FLORIN_BROKER_URL"] = broker_url
+            told["FLORIN_BROKER_NAMESPACE"] = self.namespace
+            told["FLORIN_KEYRING_FILE"] = str(keyring_file(self.run_dir))
+        if service in KNOW_HANDLES:
+            told["FLORIN_BLIND_INDEX_KEY"] = self.credentials.blind_index_key
+            told["FLORIN_DEFAULT_REGION"] = os.environ.get("FLORIN_DEFAULT_REGION", HOME)
+        if service == KEEPS_PERSONS:
+            told["FLORIN_KEY_ENCRYPTION_KEYS_FILE"] = str(key_encryption_keys_file(self.run_dir))
+        if service == KEEPS_CLIENTS:
+            told["FLORIN_KEY_ENCRYPTION_KEYS_FILE"] = str(identity_keys_file(self.run_dir))
+        if service == ASKS:
+            told["FLORIN_SERVICE_API_KEY"] = self.credentials.api_keys["florin-transaction"]
+            told |= {f"FLORIN_{one.upper()}_URL": f"http://{HOST}:{self.ports.api(one)}" for one in ASKED}
         if self.redis_url:
             told["FLORIN_REDIS_URL"] = self.redis_url
         return {**os.environ, "PYTHONUNBUFFERED": "1", **told, **self.extra}
+
+    def _trust(self) -> dict[str, str]:
+        """Whose tokens are believed, and who says which keys are good and what was revoked."""
+        issuer = f"http://{HOST}:{self.ports.api(KEEPS_CLIENTS)}"
+        return {
+            "FLORIN_TOKEN_ISSUER": issuer,
+            "FLORIN_JWKS_URL": f"{issuer}/.well-known/jwks.json",
+            "FLORIN_TRUST_URL": f"{issuer}/internal/v1/trust",
+            "FLORIN_TRUST_KEY": self.credentials.api_keys["florin-trust"],
+        }
 
 
 def _at(url: str, port: int) -> str:

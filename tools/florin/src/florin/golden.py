@@ -18,6 +18,8 @@ from messaging.event import Event, encode
 from messaging.frame import CONTENT_TYPE, Frame
 from messaging.signing import Key, sign
 
+from florin import golden_holds
+
 KEY = Key("transaction-golden", "transaction", bytes(range(32)), active=True)
 FRAME_ID = "019b76da-a800-7000-8000-00000000f4a3"
 ISSUED_AT = "2026-01-01T00:00:01.000Z"
@@ -49,11 +51,28 @@ def golden_events() -> dict[str, Event[Payload]]:
     resolved = _event(7, _resolved(), _HELD, sequence=2, after_ms=3_600_000)
     rejected = _event(8, _rejected(), _HELD, sequence=3, after_ms=3_600_004, cause=resolved)
     declined = _event(9, _declined(), _REVERSAL, sequence=1, after_ms=24)
-    made = (initiated, assessed, requested, completed, settled, in_review, resolved, rejected, declined)
+    first = (initiated, assessed, requested, completed, settled, in_review, resolved, rejected, declined)
+    made = (*first, *_of_holds())
     by_name = {event.type: event for event in made}
     # A new type in the catalogue needs its golden event here.
     assert by_name.keys() == BY_NAME.keys(), f"no golden event of {BY_NAME.keys() - by_name.keys()}"
     return {name: by_name[name] for name in BY_NAME}
+
+
+def _of_holds() -> tuple[Event[Payload], ...]:
+    hour, week = 3_600_000, 7 * 24 * 3_600_000
+    placed = _event(11, golden_holds.hold_placed(), golden_holds.CAPTURED, sequence=1, after_ms=12)
+    void = _event(12, golden_holds.void_requested(), golden_holds.VOIDED, sequence=2, after_ms=2 * hour)
+    return (
+        placed,
+        void,
+        _event(13, golden_holds.hold_ended(), golden_holds.CAPTURED, sequence=2, after_ms=hour),
+        _event(14, golden_holds.approved(), golden_holds.CAPTURED, sequence=2, after_ms=16, cause=placed),
+        _event(15, golden_holds.voided(), golden_holds.VOIDED, sequence=3, after_ms=2 * hour, cause=void),
+        _event(16, golden_holds.expired(), golden_holds.EXPIRED, sequence=3, after_ms=week),
+        _event(17, golden_holds.customer_registered(), golden_holds.CUSTOMER, sequence=1, after_ms=0),
+        _event(18, golden_holds.account_opened(), golden_holds.CUSTOMER, sequence=2, after_ms=1),
+    )
 
 
 def golden_frame() -> Frame:

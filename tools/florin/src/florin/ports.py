@@ -15,7 +15,7 @@ from florin.errors import StackError
 
 DEFAULT_BASE = 24_000
 HOST = "127.0.0.1"
-API_OFFSETS = {"transaction": 1, "account": 2, "fraud": 3, "notification": 4}
+API_OFFSETS = {"transaction": 1, "account": 2, "fraud": 3, "notification": 4, "identity": 5}
 INTERNAL_DISTANCE = 100
 # Free ranges for tests lie between the default range and the ports that systems hand out by themselves.
 FREE_RANGE = (25_088, 32_512)

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-from florin.services import SERVICES
+from florin.services import PROCESSES
 
 DATABASE = "florin"
 AUDITOR = "florin_auditor"
@@ -37,7 +37,7 @@ def app_of(service: str) -> str:
 
 def role_names() -> list[str]:
     """Every role that needs a password."""
-    return [*(role for service in SERVICES for role in (owner_of(service), app_of(service))), AUDITOR]
+    return [*(role for service in PROCESSES for role in (owner_of(service), app_of(service))), AUDITOR]
 
 
 def role_statements(passwords: Mapping[str, str]) -> list[str]:
@@ -50,7 +50,7 @@ def role_statements(passwords: Mapping[str, str]) -> list[str]:
             f"PASSWORD {_literal(passwords[role])}",
             *(f"ALTER ROLE {role} SET {name} = '{value}'" for name, value in LIMITS.items()),
         ]
-    for service in SERVICES:
+    for service in PROCESSES:
         for role in (owner_of(service), app_of(service)):
             statements.append(f"ALTER ROLE {role} SET search_path = {service}")
         statements.append(f"ALTER ROLE {owner_of(service)} SET statement_timeout = '{LONG_STATEMENT}'")
@@ -73,7 +73,7 @@ def database_statements(database: str) -> list[str]:
 def schema_statements() -> list[str]:
     """SQL to run inside the database: a schema per service."""
     statements = ["REVOKE ALL ON SCHEMA public FROM PUBLIC"]
-    for service in SERVICES:
+    for service in PROCESSES:
         statements += [
             f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {owner_of(service)}",
             f"GRANT USAGE ON SCHEMA {service} TO {app_of(service)}",

@@ -11,7 +11,7 @@ from florin.environment import Surroundings
 from florin.errors import StackError
 from florin.ports import HOST, require_free
 from florin.processes import Daemon
-from florin.services import SERVICES, module_of, runnable
+from florin.services import PROCESSES, module_of, runnable
 
 READY_TIMEOUT_S = 60.0
 MIGRATE_TIMEOUT_S = 300
@@ -22,7 +22,7 @@ PROBE_TIMEOUT_S = 3.0
 class Services:
     """The processes of the services named, all in the same surroundings."""
 
-    def __init__(self, surroundings: Surroundings, *, names: Sequence[str] = SERVICES) -> None:
+    def __init__(self, surroundings: Surroundings, *, names: Sequence[str] = PROCESSES) -> None:
         self.surroundings = surroundings
         self.names = tuple(names)
         run_dir = surroundings.run_dir

@@ -1,8 +1,11 @@
-"""The services that make up Florin, in the order they start."""
+"""The services that make up Florin."""
 
 from importlib.util import find_spec
 
+# Those on the message bus, in the order they start.
 SERVICES = ("transaction", "account", "fraud", "notification")
+# All that run and keep a schema.
+PROCESSES = (*SERVICES, "identity")
 
 
 def module_of(service: str) -> str:

@@ -1,4 +1,4 @@
-"""One whole Florin on this machine: Postgres, RabbitMQ, Redis and four services in one run folder.
+"""One whole Florin on this machine: Postgres, RabbitMQ, Redis and the services in one run folder.
 
 Several stacks live side by side when their run folders and port bases differ; fault tests start their own.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from florin import provision, topology
+from florin import broker_users, provision, topology
 from florin.backing import choosing
 from florin.backing.kind import BackingService, Given
 from florin.blocking import run_blocking
@@ -22,7 +22,7 @@ from florin.environment import NAMESPACE, Detour, Surroundings
 from florin.errors import StackError
 from florin.ports import DEFAULT_BASE, Ports, require_free
 from florin.running import Services
-from florin.services import SERVICES
+from florin.services import PROCESSES, SERVICES
 
 BASE_VARIABLE = "FLORIN_PORT_BASE"
 RUN_DIR_VARIABLE = "FLORIN_RUN_DIR"
@@ -54,7 +54,7 @@ class Stack:
         run_dir: Path,
         ports: Ports,
         say: Say = silent,
-        services: Sequence[str] = SERVICES,
+        services: Sequence[str] = PROCESSES,
         given: Mapping[str, str] = os.environ,
         settings: Mapping[str, str] | None = None,
         detours: Mapping[str, Detour] | None = None,
@@ -89,6 +89,7 @@ class Stack:
             database_admin_url=self.backing["postgres"].url,
             broker_url=self.backing["rabbitmq"].url,
             redis_url=self.backing["redis"].url,
+            broker_management_url=choosing.broker_management(self._given, self.ports, self.credentials),
             namespace=self._given.get("FLORIN_BROKER_NAMESPACE", NAMESPACE),
             extra=self._settings,
             detours=self._detours,
@@ -112,7 +113,7 @@ class Stack:
             (self.run_dir / "stack.json").write_text(json.dumps({"base": self.ports.base}) + "\n")
             try:
                 self._start_backing()
-                self._say("topology: exchanges and queues")
+                self._say("topology: exchanges, queues and users")
                 self.apply_topology()
                 self._say("services: " + ", ".join(self.services.names))
                 self.services.start_all()
@@ -131,7 +132,13 @@ class Stack:
             if wipe:
                 for service in self.backing.values():
                     service.wipe()
-                for name in ("credentials.json", "keyring.json", "api-keys.json", "stack.json"):
+                for name in (
+                    "credentials.json",
+                    "keyring.json",
+                    "api-keys.json",
+                    "identity-keys.json",
+                    "stack.json",
+                ):
                     (self.run_dir / name).unlink(missing_ok=True)
 
     def status(self) -> list[Part]:
@@ -168,9 +175,14 @@ class Stack:
             self.services.kill(name)
 
     def apply_topology(self) -> None:
-        """Declares exchanges and queues."""
-        surroundings = self.surroundings
-        run_blocking(lambda: topology.apply(surroundings.broker_url, surroundings.namespace))
+        """Declares exchanges and queues, and makes the services' users where the broker lets us."""
+        here = self.surroundings
+        run_blocking(lambda: topology.apply(here.broker_url, here.namespace))
+        if here.broker_management_url is not None:
+            passwords = {name: self.credentials.broker_password_of(name) for name in SERVICES}
+            broker_users.apply(
+                here.broker_management_url, here.broker_url, here.namespace, passwords=passwords
+            )
 
     def provision(self) -> None:
         """Makes roles, database and schemas."""

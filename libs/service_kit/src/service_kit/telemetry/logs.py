@@ -183,5 +183,13 @@ def _route_standard_logging(_shared: list[Processor]) -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
     # Ours tells of each request; the libraries below chatter at INFO.
-    for name in ("uvicorn.access", "aio_pika", "aiormq", "sqlalchemy.engine", "alembic.runtime.plugins"):
+    chatty = (
+        "uvicorn.access",
+        "aio_pika",
+        "aiormq",
+        "sqlalchemy.engine",
+        "alembic.runtime.plugins",
+        "httpx2",
+    )
+    for name in chatty:
         logging.getLogger(name).setLevel(max(_min_level, logging.WARNING))

@@ -21,6 +21,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
+from service_kit.telemetry.request_ids import current_request_id
+
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _random = random.Random()  # noqa: S311  seeded from the system; see _new_context
@@ -130,8 +132,11 @@ def _new_context() -> SpanContext:
 
 
 def add_trace_ids(_logger: Any, _method: str, event: Any) -> Any:
-    """A structlog processor: puts the trace id on every line that is written within a trace."""
+    """A structlog processor: puts the ids of trace and request on every line that is written within one."""
     trace_id = current_trace_id()
     if trace_id is not None:
         event["trace_id"] = trace_id
+    request_id = current_request_id()
+    if request_id is not None:
+        event["request_id"] = request_id.text
     return event

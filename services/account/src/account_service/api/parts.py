@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Path
 from service_kit.auth import Client, requires
@@ -9,13 +10,18 @@ from service_kit.clock import Clock
 from service_kit.database import Database
 from service_kit.idempotency import idempotency_key
 from service_kit.ids import IdFactory
+from service_kit.vault import Vault
 
 from account_service.api.schemas import Reference
 
 Writer = Annotated[Client, Depends(requires("accounts:write"))]
+Withdrawer = Annotated[Client, Depends(requires("withdrawals:write"))]
+SettlementWriter = Annotated[Client, Depends(requires("settlement:write"))]
 Reader = Annotated[Client, Depends(requires("accounts:read"))]
+Decider = Annotated[Client, Depends(requires("kyc:decide"))]
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 AccountPath = Annotated[Reference, Path(description="The client's own name for the account.")]
+CustomerPath = Annotated[UUID, Path(description="The customer's id.")]
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
@@ -25,6 +31,9 @@ def conflict(words: str) -> dict[int | str, dict[str, Any]]:
     return {409: {"description": words, "content": _PROBLEM}}
 
 
+NOT_ALLOWED = conflict("The account's state or balance does not allow it.")
+
+
 @dataclass(frozen=True, slots=True)
 class AccountParts:
     """Handed to the routes by the composition root."""
@@ -32,3 +41,5 @@ class AccountParts:
     database: Database
     clock: Clock
     new_id: IdFactory
+    vault: Vault
+    default_region: str | None = None

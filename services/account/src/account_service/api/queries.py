@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal, Self
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +18,9 @@ from service_kit.cursors import DEFAULT_LIMIT, MAX_LIMIT
 
 from account_service.api.schemas import Currency
 from account_service.domain.account import AccountKind, AccountState
+from account_service.domain.hold import HoldState
+from account_service.domain.naming import is_reference
+from account_service.domain.statement import Period
 from account_service.persistence.entries import MAX_ENTRY_NUMBER
 
 _MAX_CURSOR = 500
@@ -68,6 +72,37 @@ class AccountsQuery(Page):
     kind: AccountKind = AccountKind.CUSTOMER
 
 
+class SettlementAccountsQuery(Page):
+    """Which settlement accounts are wanted."""
+
+    currency: Currency | None = None
+
+
+class BalanceQuery(BaseModel):
+    """Of when the balance is wanted; left out, of now."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    at: Moment | None = None
+
+
+class StatementQuery(Page):
+    """The period: `from` inclusive, `to` exclusive. Cursor and limit are for JSON; files come whole."""
+
+    begin: Annotated[Moment, Field(alias="from")]
+    end: Annotated[Moment, Field(alias="to")]
+
+    @model_validator(mode="after")
+    def _must_be_a_range(self) -> Self:
+        if self.begin > self.end:
+            raise ValueError("`from` must not be later than `to`")
+        return self
+
+    def period(self) -> Period:
+        """The period that is asked for."""
+        return Period(self.begin, self.end)
+
+
 class EntriesQuery(Page):
     """Which entries are wanted: `from` inclusive, `to` exclusive; newest first unless `order` is `asc`."""
 
@@ -80,6 +115,30 @@ class EntriesQuery(Page):
         if self.posted_from is not None and self.posted_to is not None and self.posted_from > self.posted_to:
             raise ValueError("`from` must not be later than `to`")
         return self
+
+
+def read_reference(text: str) -> str:
+    """A cursor's account reference."""
+    if not is_reference(text):
+        raise ValueError("no reference")
+    return text
+
+
+def read_place(text: str) -> tuple[int, int, int]:
+    """A statement's cursor: the numbers of the entry before its first, of its last, and of the last told."""
+    first, last, told = (read_position(part) for part in text.split("."))
+    return first, last, told
+
+
+class HoldsQuery(Page):
+    """Which holds are wanted."""
+
+    state: HoldState | None = None
+
+
+def read_payment_id(text: str) -> UUID:
+    """A payment id as it stands in a cursor; raises ValueError."""
+    return UUID(text)
 
 
 def read_position(text: str) -> int:

@@ -1,25 +1,26 @@
-"""/v1/accounts: accounts, balances, entries and the history of states, as of one instant each."""
+"""/v1/accounts: accounts, balances and entries, as of one instant each."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from service_kit.cursors import decode_cursor, encode_cursor
+from service_kit.field_errors import FieldError
+from service_kit.problems import invalid_request
 
 from account_service.api.parts import AccountParts, AccountPath, Reader
-from account_service.api.queries import AccountsQuery, EntriesQuery, Page, read_position
+from account_service.api.queries import AccountsQuery, BalanceQuery, EntriesQuery, read_position
 from account_service.api.schemas import (
     AccountOut,
     AccountPage,
     BalanceOut,
     EntryOut,
     EntryPage,
-    StateChangeOut,
-    StateChangePage,
+    PastBalanceOut,
 )
 from account_service.operations.read_accounts import read_account
+from account_service.operations.read_statement import read_bounds, read_past_balance
 from account_service.persistence.accounts import list_accounts
 from account_service.persistence.entries import MAX_ENTRY_NUMBER, EntryWindow, list_entries
-from account_service.persistence.state_changes import list_state_changes
 
 
 def reading_routes(parts: AccountParts) -> APIRouter:
@@ -48,7 +49,7 @@ def _add_accounts(router: APIRouter, parts: AccountParts) -> None:
             )
         page, more = records[: query.limit], len(records) > query.limit
         return AccountPage(
-            items=[AccountOut.of(record) for record in page],
+            items=[AccountOut.of(record, parts.vault) for record in page],
             next_cursor=encode_cursor(listing, str(page[-1].account.id)) if more else None,
         )
 
@@ -56,14 +57,22 @@ def _add_accounts(router: APIRouter, parts: AccountParts) -> None:
     async def get_account(account: AccountPath, client: Reader) -> AccountOut:
         """The account as it stands."""
         async with parts.database.snapshot() as connection:
-            return AccountOut.of(await read_account(connection, client.id, account))
+            return AccountOut.of(await read_account(connection, client.id, account), parts.vault)
 
-    @router.get("/{account}/balance", summary="The balance alone")
-    async def get_balance(account: AccountPath, client: Reader) -> BalanceOut:
-        """Posted, held and available."""
+    @router.get("/{account}/balance", summary="The balance alone, now or at an instant")
+    async def get_balance(
+        account: AccountPath, client: Reader, query: Annotated[BalanceQuery, Query()]
+    ) -> BalanceOut | PastBalanceOut:
+        """Posted, held and available now; with `at`, what was posted and held up to and with that instant. An
+        instant of the last few seconds may still change: what is done is timed a moment before its commit."""
+        if query.at is None:
+            async with parts.database.snapshot() as connection:
+                record = await read_account(connection, client.id, account)
+            return BalanceOut.of_account(record.account)
+        if query.at > parts.clock.now():
+            raise invalid_request(FieldError("at", "must not lie in the future", "in_the_future"))
         async with parts.database.snapshot() as connection:
-            record = await read_account(connection, client.id, account)
-        return BalanceOut.of_account(record.account)
+            return PastBalanceOut.of(await read_past_balance(connection, client.id, account, query.at))
 
 
 def _add_histories(router: APIRouter, parts: AccountParts) -> None:
@@ -77,38 +86,17 @@ def _add_histories(router: APIRouter, parts: AccountParts) -> None:
         start = MAX_ENTRY_NUMBER if newest_first else 0
         if query.cursor is not None:
             start = decode_cursor(listing, query.cursor, read=read_position)
-        window = EntryWindow(
-            above=0 if newest_first else start,
-            below=start if newest_first else MAX_ENTRY_NUMBER,
-            posted_from=query.posted_from,
-            posted_to=query.posted_to,
-            newest_first=newest_first,
-        )
         async with parts.database.snapshot() as connection:
             record = await read_account(connection, client.id, account)
+            first, last = await read_bounds(connection, record.account.id, query.posted_from, query.posted_to)
+            window = EntryWindow(
+                above=first if newest_first else max(first, start),
+                below=min(last + 1, start) if newest_first else last + 1,
+                newest_first=newest_first,
+            )
             entries = await list_entries(connection, record.account.id, window, limit=query.limit + 1)
         page, more = entries[: query.limit], len(entries) > query.limit
         return EntryPage(
             items=[EntryOut.of(entry) for entry in page],
             next_cursor=encode_cursor(listing, str(page[-1].entry_number)) if more else None,
-        )
-
-    @router.get("/{account}/state-changes", summary="The history of the account's states")
-    async def list_account_state_changes(
-        account: AccountPath, client: Reader, query: Annotated[Page, Query()]
-    ) -> StateChangePage:
-        """Newest first, each with its reason and author."""
-        listing = f"state-changes {account}"
-        before = MAX_ENTRY_NUMBER
-        if query.cursor is not None:
-            before = decode_cursor(listing, query.cursor, read=read_position)
-        async with parts.database.snapshot() as connection:
-            record = await read_account(connection, client.id, account)
-            changes = await list_state_changes(
-                connection, record.account.id, before=before, limit=query.limit + 1
-            )
-        page, more = changes[: query.limit], len(changes) > query.limit
-        return StateChangePage(
-            items=[StateChangeOut.of(change) for _, change in page],
-            next_cursor=encode_cursor(listing, str(page[-1][0])) if more else None,
         )

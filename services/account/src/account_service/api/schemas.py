@@ -7,11 +7,13 @@ from uuid import UUID
 from contracts.currencies import CURRENCIES, UnknownCurrency
 from contracts.money import MAX_AMOUNT_MINOR
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from service_kit.vault import Vault
 
 from account_service.domain.account import Account, AccountKind, AccountRecord, AccountState, StateChange
 from account_service.domain.naming import REFERENCE_PATTERN, is_reserved
 from account_service.domain.opening import OpeningTerms
 from account_service.domain.posting import PostingKind
+from account_service.domain.statement import PastBalance
 from account_service.persistence.entries import EntryView
 
 MAX_BATCH = 1000
@@ -52,8 +54,10 @@ Currency = Annotated[
     AfterValidator(_known),
     WithJsonSchema({"type": "string", "enum": sorted(CURRENCIES), "description": "ISO 4217 code."}),
 ]
-Holder = Annotated[str, StringConstraints(min_length=1, max_length=140, pattern=_LINE)]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_LINE)]
+Line140 = Annotated[str, StringConstraints(min_length=1, max_length=140, pattern=_LINE)]
+Holder = Line140
+Line280 = Annotated[str, StringConstraints(min_length=1, max_length=280, pattern=_LINE)]
 _IN_MINOR = "In minor units: 1250 is 12.50 USD, 1250 JPY, 1.250 KWD."
 AmountMinor = Annotated[int, Field(ge=1, le=MAX_AMOUNT_MINOR, description=_IN_MINOR)]
 AmountOrNothingMinor = Annotated[int, Field(ge=0, le=MAX_AMOUNT_MINOR, description=_IN_MINOR)]
@@ -95,19 +99,10 @@ class BatchIn(Request):
     accounts: Annotated[list[RawItem], Field(min_length=1, max_length=MAX_BATCH)]
 
 
-class DepositIn(Request):
-    """Money that came in from outside."""
-
-    amount_minor: AmountMinor
-    currency: Currency
-    reference: Annotated[str, StringConstraints(min_length=1, max_length=140, pattern=_LINE)] | None = None
-    description: Annotated[str, StringConstraints(min_length=1, max_length=280, pattern=_LINE)] | None = None
-
-
 class StateIn(Request):
     """The state to bring the account into, and why."""
 
-    state: Literal["ACTIVE", "FROZEN", "CLOSED"]
+    state: Literal["ACTIVE", "FROZEN", "DEBIT_FROZEN", "CREDIT_FROZEN", "CLOSING", "CLOSED"]
     reason: Reason
 
 
@@ -128,6 +123,30 @@ class BalanceOut(BaseModel):
         return cls(**_balance(account))
 
 
+class PastBalanceOut(BaseModel):
+    """What was posted on the account up to and with `at`, by how many entries, and what was held then. How
+    far the overdraft went is not told, nor what was therefore available."""
+
+    account: str
+    currency: str
+    at: datetime
+    posted_minor: int
+    held_minor: int
+    version: Annotated[int, Field(description="How many entries the account had.")]
+
+    @classmethod
+    def of(cls, past: PastBalance) -> Self:
+        """Tell a balance of the past."""
+        return cls(
+            account=past.account.reference,
+            currency=past.account.currency,
+            at=past.at,
+            posted_minor=past.position.balance_minor,
+            held_minor=past.held_minor,
+            version=past.position.entry_number,
+        )
+
+
 class AccountOut(BalanceOut):
     """An account as it stands."""
 
@@ -137,12 +156,12 @@ class AccountOut(BalanceOut):
     opened_at: datetime
 
     @classmethod
-    def of(cls, record: AccountRecord) -> Self:
-        """Tell an account."""
+    def of(cls, record: AccountRecord, vault: Vault) -> Self:
+        """Tell an account, its holder's name opened."""
         account = record.account
         return cls(
             **_balance(account),
-            holder=record.holder,
+            holder=vault.reveal(record.holder),
             kind=account.kind,
             state=account.state,
             opened_at=record.opened_at,
@@ -152,6 +171,7 @@ class AccountOut(BalanceOut):
     def as_opened(cls, terms: OpeningTerms, opened_at: datetime) -> Self:
         """Tell an account as it was when it opened: the answer to opening it, also when it is asked again."""
         balance_minor = terms.opening_balance_minor
+        assert terms.holder is not None, "customers' accounts are told as they stand"
         return cls(
             account=terms.account,
             currency=terms.currency,
@@ -188,6 +208,7 @@ class EntryOut(BaseModel):
     reference: str | None
     description: str | None
     reverses: UUID | None
+    captures: UUID | None
     posted_at: datetime
 
     @classmethod
@@ -223,19 +244,6 @@ class StateChangePage(BaseModel):
 
     items: list[StateChangeOut]
     next_cursor: str | None
-
-
-class DepositOut(BaseModel):
-    """Money that has been paid in."""
-
-    posting_id: UUID
-    account: str
-    amount_minor: int
-    currency: str
-    balance_after_minor: int
-    reference: str | None
-    description: str | None
-    posted_at: datetime
 
 
 class ItemProblem(BaseModel):

@@ -24,11 +24,12 @@ class OpeningRefused(Exception):
 class OpeningTerms:
     """What the client asks for. Amounts are minor units of `currency`, zero or more.
 
+    `holder` is None for a customer's account, which is held by whoever the customer is.
     Raises OpeningRefused for a reference of the books' own, contracts' UnknownCurrency for no currency.
     """
 
     account: str
-    holder: str
+    holder: str | None
     currency: str
     overdraft_minor: int
     opening_balance_minor: int

@@ -1,4 +1,4 @@
-"""Freeze, unfreeze or close an account, with a reason and an author."""
+"""Bring an account into another state, with a reason and an author."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from account_service.domain.account import AccountState
 from account_service.operations.read_accounts import AccountNotFound
 from account_service.persistence import accounts
+from account_service.persistence.holds import has_open_holds
 from account_service.persistence.state_changes import record_state_changes
 
 
@@ -35,6 +36,12 @@ async def change_state(connection: AsyncConnection, command: ChangeState, *, clo
     if account.state is command.state:
         return
     at = clock.now()
-    changed, change = account.change_state(command.state, reason=command.reason, author=command.author, at=at)
+    changed, change = account.change_state(
+        command.state,
+        open_holds=await has_open_holds(connection, account.id),
+        reason=command.reason,
+        author=command.author,
+        at=at,
+    )
     await accounts.save_state(connection, changed, at=at)
     await record_state_changes(connection, [change])

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from service_kit.clock import Clock
+from service_kit.vault import Vault
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from account_service.domain.opening import OpeningRefused, OpeningTerms
@@ -20,21 +21,36 @@ class OpenAccount:
     client_id: str
     idempotency_key: str
     terms: OpeningTerms
+    author: str
 
 
 async def open_account(
-    connection: AsyncConnection, command: OpenAccount, *, clock: Clock, new_id: Callable[[], UUID]
+    connection: AsyncConnection,
+    command: OpenAccount,
+    *,
+    vault: Vault,
+    clock: Clock,
+    new_id: Callable[[], UUID],
 ) -> Opening:
     """Open the account, or say that the same request has done so before.
 
     Raises OpeningRefused and IdempotencyKeyReused.
     """
-    request = KeyedRequest(command.client_id, command.idempotency_key, "open_account", asdict(command.terms))
+    fields = asdict(command.terms)
+    request = KeyedRequest(
+        command.client_id, command.idempotency_key, "open_account", fields, vault.digest_key
+    )
     earlier = await earlier_answer(connection, request)
     if earlier is not None:
         return Opening(command.terms, datetime.fromisoformat(earlier["opened_at"]), replayed=True)
     [outcome] = await open_accounts(
-        connection, command.client_id, [command.terms], clock=clock, new_id=new_id
+        connection,
+        command.client_id,
+        [command.terms],
+        author=command.author,
+        vault=vault,
+        clock=clock,
+        new_id=new_id,
     )
     if isinstance(outcome, OpeningRefused):
         raise outcome

@@ -6,17 +6,19 @@ from datetime import datetime
 from uuid import UUID
 
 from service_kit.clock import Clock
+from service_kit.vault import Vault
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from account_service.domain.account import AccountKind
-from account_service.domain.decision import Completed
 from account_service.domain.naming import SystemPurpose, system_reference
 from account_service.domain.opening import OpeningRefused, OpeningTerms, account_exists, that_do_not_fit
+from account_service.domain.outcome import Completed
 from account_service.domain.posting import PostingKind, PostingRequest
 from account_service.operations.post_batch import post_batch
 from account_service.operations.system_accounts import ensure_system_accounts, opening_changes
 from account_service.persistence import accounts
 from account_service.persistence.accounts import NewAccount, OpenedAccount
+from account_service.persistence.holders import insert_holders
 from account_service.persistence.state_changes import record_state_changes
 
 
@@ -37,6 +39,8 @@ async def open_accounts(
     client_id: str,
     asked: Sequence[OpeningTerms],
     *,
+    author: str,
+    vault: Vault,
     clock: Clock,
     new_id: Callable[[], UUID],
 ) -> list[OpeningOutcome]:
@@ -50,12 +54,12 @@ async def open_accounts(
         first.setdefault(terms.account, terms)
     at = clock.now()
     known = await accounts.load_opened(connection, [(client_id, reference) for reference in first])
-    outcomes = {key[1]: _already_open(first[key[1]], opened) for key, opened in known.items()}
+    outcomes = {key[1]: _already_open(vault, first[key[1]], opened) for key, opened in known.items()}
     fresh = [terms for terms in first.values() if terms.account not in outcomes]
     unfit = await _beyond_the_source(connection, client_id, fresh, at)
     outcomes |= {reference: _source_exhausted() for reference in unfit}
     fresh = [terms for terms in fresh if terms.account not in unfit]
-    opened_now = await _insert(connection, client_id, fresh, at) if fresh else {}
+    opened_now = await _insert(connection, vault, client_id, fresh, author, at) if fresh else {}
     await _post_opening_balances(
         connection, client_id, [terms for terms in fresh if terms.account in opened_now], clock, new_id
     )
@@ -63,7 +67,7 @@ async def open_accounts(
     late = [(client_id, terms.account) for terms in fresh if terms.account not in opened_now]
     if late:  # Another request opened them between our look and our insert.
         overtaken = await accounts.load_opened(connection, late)
-        outcomes |= {key[1]: _already_open(first[key[1]], opened) for key, opened in overtaken.items()}
+        outcomes |= {key[1]: _already_open(vault, first[key[1]], opened) for key, opened in overtaken.items()}
     return _in_order(asked, first, outcomes)
 
 
@@ -88,12 +92,20 @@ async def _beyond_the_source(
 
 
 async def _insert(
-    connection: AsyncConnection, client_id: str, fresh: Sequence[OpeningTerms], at: datetime
+    connection: AsyncConnection,
+    vault: Vault,
+    client_id: str,
+    fresh: Sequence[OpeningTerms],
+    author: str,
+    at: datetime,
 ) -> set[str]:
     opened = await accounts.insert_accounts(
         connection, [_new_account(client_id, terms) for terms in fresh], at=at
     )
-    await record_state_changes(connection, opening_changes(opened.values(), client_id, at))
+    held = [(opened[key], terms.holder) for terms in fresh if (key := (client_id, terms.account)) in opened]
+    holders = {account_id: holder for account_id, holder in held if holder is not None}
+    await insert_holders(connection, vault, holders)
+    await record_state_changes(connection, opening_changes(opened.values(), author, at))
     return {reference for _, reference in opened}
 
 
@@ -125,21 +137,20 @@ def _new_account(client_id: str, terms: OpeningTerms) -> NewAccount:
     return NewAccount(
         client_id=client_id,
         reference=terms.account,
-        holder=terms.holder,
+        holder=None,  # sealed, once the account has its id
         currency=terms.currency,
         kind=AccountKind.CUSTOMER,
         overdraft_minor=terms.overdraft_minor,
     )
 
 
-def _already_open(asked: OpeningTerms, opened: OpenedAccount) -> OpeningOutcome:
+def _already_open(vault: Vault, asked: OpeningTerms, opened: OpenedAccount) -> OpeningOutcome:
     account = opened.record.account
-    assert account.overdraft_minor is not None, "only system accounts are without a limit"
     standing = OpeningTerms(
         account=account.reference,
-        holder=opened.record.holder,
+        holder=vault.reveal(opened.record.holder),
         currency=account.currency,
-        overdraft_minor=account.overdraft_minor,
+        overdraft_minor=opened.opening_overdraft_minor,
         opening_balance_minor=opened.opening_balance_minor,
     )
     differing = asked.differing(standing)

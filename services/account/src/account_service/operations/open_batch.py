@@ -6,6 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from service_kit.clock import Clock
+from service_kit.vault import Vault
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from account_service.domain.opening import OpeningTerms
@@ -30,6 +31,7 @@ class OpenBatch:
     idempotency_key: str
     items: Sequence[OpeningTerms | Refusal]
     raw: Sequence[Any]
+    author: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,34 @@ class BatchOpened:
 
 
 async def open_batch(
-    connection: AsyncConnection, command: OpenBatch, *, clock: Clock, new_id: Callable[[], UUID]
+    connection: AsyncConnection,
+    command: OpenBatch,
+    *,
+    vault: Vault,
+    clock: Clock,
+    new_id: Callable[[], UUID],
 ) -> BatchOpened:
     """Open what can be opened. Raises IdempotencyKeyReused, having done nothing."""
     fields = {f"accounts.{index}": item for index, item in enumerate(command.raw)}
-    request = KeyedRequest(command.client_id, command.idempotency_key, "open_accounts", fields)
+    request = KeyedRequest(
+        command.client_id, command.idempotency_key, "open_accounts", fields, vault.digest_key
+    )
     earlier = await earlier_answer(connection, request)
     if earlier is not None:
         return BatchOpened([_read(told) for told in earlier["outcomes"]], replayed=True)
     terms = [item for item in command.items if isinstance(item, OpeningTerms)]
     opened = iter(
-        await open_accounts(connection, command.client_id, terms, clock=clock, new_id=new_id) if terms else []
+        await open_accounts(
+            connection,
+            command.client_id,
+            terms,
+            author=command.author,
+            vault=vault,
+            clock=clock,
+            new_id=new_id,
+        )
+        if terms
+        else []
     )
     outcomes = [item if isinstance(item, Refusal) else _outcome(next(opened)) for item in command.items]
     await remember(

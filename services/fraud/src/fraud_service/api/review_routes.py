@@ -62,7 +62,7 @@ def review_routes(database: Database, clock: Clock) -> APIRouter:
             payment_id=payment_id,
             outcome=ReviewOutcome(body.decision),
             reason=body.reason,
-            resolved_by=client.id,
+            resolved_by=client.actor,
             idempotency_key=key,
         )
         async with database.transaction() as connection:

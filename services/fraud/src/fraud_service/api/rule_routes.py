@@ -44,7 +44,7 @@ def rule_routes(database: Database, clock: Clock) -> APIRouter:
         command = PublishRules(
             rule_set=read_rule_set([rule.model_dump() for rule in body.rules]),
             based_on_version=body.based_on_version,
-            author=client.id,
+            author=client.actor,
             reason=body.reason,
         )
         async with database.transaction() as connection:

@@ -17,6 +17,7 @@ from fraud_service.operations.screen_payments import RuleBook, ScreeningRequest,
 
 _DECISIONS = counter("fraud_decisions", "Payments screened, by decision", ["decision"])
 _BY_DECISION = {decision: _DECISIONS.labels(decision.value) for decision in Decision}
+_SCREENED = frozenset(kind.value for kind in PaymentKind)
 
 
 class ScreenInitiatedPayments:
@@ -36,6 +37,9 @@ class ScreenInitiatedPayments:
 def _payment(data: PaymentInitiated) -> ScreenedPayment:
     if "\0" in "".join((data.client_id, data.debtor, data.creditor, data.reference or "")):
         raise PermanentFailure("invalid_data", "a text holds NUL, which cannot be kept")
+    if data.kind not in _SCREENED:
+        # A capture takes what its authorisation was screened for; counted again it would be counted twice.
+        raise PermanentFailure("not_to_be_screened", f"payments of the kind {data.kind} are not screened")
     try:
         amount = Money(data.amount_minor, data.currency)
     except UnknownCurrency as error:

@@ -12,9 +12,9 @@ from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fraud_service.domain.payments import PaymentKind, ScreenedPayment
-from fraud_service.domain.rules import PublishedRules, RuleSet
-from fraud_service.domain.screening import Assessment, screen
-from fraud_service.domain.velocity import Counters, ranges_needed
+from fraud_service.domain.rules import PublishedRules
+from fraud_service.domain.screening import Assessment
+from fraud_service.operations.decide import decide
 from fraud_service.persistence import decisions, rule_sets, velocity
 
 # FraudAssessed is the first thing that this service says of a payment, ReviewResolved the second and last.
@@ -58,8 +58,11 @@ async def screen_payments(
     if not fresh:
         return []
     payments = [request.payment for request in fresh]
-    counters = await _load_counters(connection, payments, rules.rule_set)
-    assessments = screen(rules, payments, counters)
+    debtors = {(p.client_id, p.debtor) for p in payments if p.kind is PaymentKind.TRANSFER}
+    if debtors and rules.rule_set.windows():
+        # Lock before reading: what is read decides, and another batch may be counting the same debtor.
+        await velocity.lock_debtors(connection, debtors)
+    assessments, counters = await decide(connection, rules, payments)
     decided_at = clock.now()
     await decisions.save_decisions(
         connection,
@@ -97,19 +100,6 @@ def _not_yet_screened(
         elif before != payment:
             raise ScreenedOtherwise(payment.payment_id)
     return fresh
-
-
-async def _load_counters(
-    connection: AsyncConnection, payments: Sequence[ScreenedPayment], rule_set: RuleSet
-) -> Counters:
-    counters = Counters(rule_set.windows())
-    debtors = {(p.client_id, p.debtor) for p in payments if p.kind is PaymentKind.TRANSFER}
-    if counters.windows and debtors:
-        # Lock before reading: what is read decides, and another batch may be counting the same debtor.
-        await velocity.lock_debtors(connection, debtors)
-        ranges = ranges_needed(payments, counters.windows)
-        counters.load(await velocity.load_counters(connection, ranges))
-    return counters
 
 
 def _assessed(assessment: Assessment) -> FraudAssessed:

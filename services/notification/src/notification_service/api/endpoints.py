@@ -46,7 +46,7 @@ async def register_webhook_endpoint(
     await given.target_check.check(body.url)
     command = RegisterEndpoint(
         client_id=client.id,
-        author=client.key_prefix,
+        author=client.actor,
         url=body.url,
         event_types=body.event_types,
         description=body.description,
@@ -98,7 +98,7 @@ async def change_webhook_endpoint(
         await given.target_check.check(body.url)
     command = ChangeEndpoint(
         client_id=client.id,
-        author=client.key_prefix,
+        author=client.actor,
         endpoint_id=endpoint_id,
         url=body.url if "url" in sent else UNCHANGED,
         event_types=body.event_types if "event_types" in sent else UNCHANGED,
@@ -112,7 +112,7 @@ async def change_webhook_endpoint(
 @router.delete("/{endpoint_id}")
 async def remove_webhook_endpoint(endpoint_id: UUID, client: Writer, given: Given) -> EndpointOut:
     """Send nothing there any more and cancel what waits. The endpoint stays on record and can be enabled."""
-    command = SwitchEndpoint(client_id=client.id, author=client.key_prefix, endpoint_id=endpoint_id)
+    command = SwitchEndpoint(client_id=client.id, author=client.actor, endpoint_id=endpoint_id)
     async with given.database.transaction() as connection:
         endpoint = await remove_endpoint(connection, command, clock=given.clock, new_id=given.new_id)
     return endpoint_out(endpoint)
@@ -121,7 +121,7 @@ async def remove_webhook_endpoint(endpoint_id: UUID, client: Writer, given: Give
 @router.post("/{endpoint_id}/enable", responses={**conflict("The URL is taken, or there are too many.")})
 async def enable_webhook_endpoint(endpoint_id: UUID, client: Writer, given: Given) -> EndpointOut:
     """Send events there again from now on; ask for a replay of what it missed."""
-    command = SwitchEndpoint(client_id=client.id, author=client.key_prefix, endpoint_id=endpoint_id)
+    command = SwitchEndpoint(client_id=client.id, author=client.actor, endpoint_id=endpoint_id)
     async with given.database.transaction() as connection:
         endpoint = await enable_endpoint(
             connection, command, limits=given.endpoint_limits, clock=given.clock, new_id=given.new_id
@@ -136,9 +136,7 @@ async def rotate_webhook_secret(
     """Make a new secret; the old one signs along until the overlap ends. Shown in this answer alone."""
     asked_s = body.overlap_s if body is not None else None
     overlap = given.secret_overlap if asked_s is None else timedelta(seconds=asked_s)
-    command = RotateSecret(
-        client_id=client.id, author=client.key_prefix, endpoint_id=endpoint_id, overlap=overlap
-    )
+    command = RotateSecret(client_id=client.id, author=client.actor, endpoint_id=endpoint_id, overlap=overlap)
     async with given.database.transaction() as connection:
         rotated = await rotate_secret(
             connection,

@@ -16,14 +16,22 @@ from pydantic import (
 )
 
 from notification_service.domain.endpoint import Endpoint
+from notification_service.domain.event_types import SUBSCRIBABLE
 from notification_service.domain.notification import webhook_id
 from notification_service.domain.target import MAX_URL_LENGTH
 from notification_service.persistence.deliveries import DeliveryView
 
-EventType = Literal["payment.in_review", "payment.settled", "payment.rejected"]
+EventType = Literal[
+    "payment.in_review",
+    "payment.approved",
+    "payment.settled",
+    "payment.rejected",
+    "payment.voided",
+    "payment.expired",
+]
 DeliveryState = Literal["pending", "delivered", "failed", "cancelled"]
 Url = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MAX_URL_LENGTH)]
-EventTypes = Annotated[list[EventType], Field(min_length=1, max_length=3)]
+EventTypes = Annotated[list[EventType], Field(min_length=1, max_length=len(SUBSCRIBABLE))]
 # No control characters: a description is shown on pages and in terminals.
 Description = Annotated[
     str, StringConstraints(strict=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")

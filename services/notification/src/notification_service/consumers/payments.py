@@ -3,7 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from contracts.messages import Payload, PaymentInReview, PaymentNotice, PaymentRejected, PaymentSettled
+from contracts.messages import (
+    Payload,
+    PaymentApproved,
+    PaymentExpired,
+    PaymentInReview,
+    PaymentNotice,
+    PaymentRejected,
+    PaymentSettled,
+    PaymentVoided,
+)
 from messaging.event import Event
 from messaging.processor import Handler
 from service_kit.clock import Clock
@@ -16,8 +25,11 @@ from notification_service.operations.record_events import record_events
 
 TYPES: Final[Mapping[type[PaymentNotice], str]] = {
     PaymentInReview: event_types.PAYMENT_IN_REVIEW,
+    PaymentApproved: event_types.PAYMENT_APPROVED,
     PaymentSettled: event_types.PAYMENT_SETTLED,
     PaymentRejected: event_types.PAYMENT_REJECTED,
+    PaymentVoided: event_types.PAYMENT_VOIDED,
+    PaymentExpired: event_types.PAYMENT_EXPIRED,
 }
 
 
@@ -68,4 +80,16 @@ def _payment(notice: PaymentNotice) -> dict[str, Any]:
         "reference": notice.reference,
         "reverses": str(notice.reverses) if notice.reverses else None,
         "created_at": rfc3339(notice.created_at),
+        **_where_set(notice),
     }
+
+
+def _where_set(notice: PaymentNotice) -> dict[str, Any]:
+    """What only some payments have: of the others nothing is said of it, as before there was any."""
+    told: dict[str, Any] = {
+        "captures": str(notice.captures) if notice.captures else None,
+        "captured_minor": notice.captured_minor,
+    }
+    if isinstance(notice, PaymentRejected):
+        told |= {"field": notice.field, "figures": notice.figures}
+    return {name: value for name, value in told.items() if value is not None}

@@ -73,7 +73,7 @@ class DeliveryWorker:
 
     def nudge_if_due(self, connection: AsyncConnection) -> None:
         """To be called after each commit: look at once if the transaction made deliveries due."""
-        if connection.info.pop(deliveries.DUE, False):
+        if deliveries.take_due(connection):
             self._woken.set()
 
     def stop(self) -> None:

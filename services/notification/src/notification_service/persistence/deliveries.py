@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from messaging import notes
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,8 +16,8 @@ _COLUMNS = """d.id, d.client_id, d.endpoint_id, d.notification_id, n.type, d.pay
 _FROM = "FROM webhook_deliveries d JOIN notifications n ON n.id = d.notification_id"
 
 
-# Noted on the connection, so that the commit which makes deliveries due can wake the worker.
-DUE: Final = "florin.webhooks_due"
+# Noted, so that the commit which makes deliveries due can wake the worker.
+_DUE: Final = "webhooks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,20 +112,25 @@ _ATTEMPTS = text(
 async def insert(connection: AsyncConnection, new: Sequence[NewDelivery], *, at: datetime) -> None:
     """Enqueue deliveries, due at once; an event already enqueued for an endpoint stays as it is."""
     await connection.execute(_INSERT, _arrays(new, at))
-    connection.info[DUE] = True
+    notes.of(connection)[_DUE] = True
 
 
 async def insert_or_restart(connection: AsyncConnection, new: Sequence[NewDelivery], *, at: datetime) -> int:
     """Enqueue deliveries, due at once; finished ones start again. Answers how many are due by this."""
     result = await connection.execute(_INSERT_OR_RESTART, _arrays(new, at))
-    connection.info[DUE] = True
+    notes.of(connection)[_DUE] = True
     return int(result.rowcount)
 
 
 async def restart(connection: AsyncConnection, delivery_id: UUID, *, at: datetime) -> None:
     """Make one delivery due at `at` with its whole schedule before it."""
     await connection.execute(_RESTART, {"id": delivery_id, "at": at})
-    connection.info[DUE] = True
+    notes.of(connection)[_DUE] = True
+
+
+def take_due(connection: AsyncConnection) -> bool:
+    """Return, once, whether the transaction just committed on `connection` has made deliveries due."""
+    return bool(notes.of(connection).pop(_DUE, False))
 
 
 async def load(connection: AsyncConnection, delivery_id: UUID, *, client_id: str) -> DeliveryView | None:

@@ -1,6 +1,7 @@
 """The items of a batch: each read for itself, each told for itself."""
 
 import hashlib
+import hmac
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -9,18 +10,26 @@ from contracts.currencies import UnknownCurrency
 from pydantic import ValidationError
 from service_kit.field_errors import field_errors
 
-from transaction_service.api.schemas import BatchItemIn, BatchItemOut, BatchOut, ItemProblem
+from transaction_service.api.answers import BatchItemOut, BatchOut, ItemProblem
+from transaction_service.api.parties import Handles
+from transaction_service.api.schemas import BatchItemIn
 from transaction_service.domain.payment import InvalidPayment, PaymentOrder
 from transaction_service.operations.accept_batch import BatchItem, Refusal
 from transaction_service.operations.accept_payments import KeyReused, Outcome
+from transaction_service.operations.name_parties import PARTIES, AskedPayment
 
 
-def read_items(raw: Sequence[Any], *, client_id: str, batch_key: str) -> list[BatchItem]:
-    """Read each item into an order, or into the reason why it is none."""
-    return [
-        BatchItem(_read(item, client_id, batch_key), hashlib.sha256(_canonical(item)).digest())
-        for item in raw
-    ]
+def read_items(raw: Sequence[Any], *, client_id: str, batch_key: str, handles: Handles) -> list[BatchItem]:
+    """Read each item into an order, into what is to be looked up for one, or into the reason why it is
+    none."""
+    return [BatchItem(_read(item, client_id, batch_key, handles), _hash(item, handles)) for item in raw]
+
+
+def _hash(item: Any, handles: Handles) -> bytes:
+    if isinstance(item, dict) and any(isinstance(item.get(party), dict) for party in PARTIES):
+        # With the key: a mobile number could be guessed from a plain hash.
+        return hmac.digest(handles.key, _canonical(item), hashlib.sha256)
+    return hashlib.sha256(_canonical(item)).digest()
 
 
 def _canonical(item: Any) -> bytes:
@@ -28,12 +37,15 @@ def _canonical(item: Any) -> bytes:
     return json.dumps(item, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _read(raw: Any, client_id: str, batch_key: str) -> PaymentOrder | Refusal:
+def _read(
+    raw: Any, client_id: str, batch_key: str, handles: Handles
+) -> PaymentOrder | AskedPayment | Refusal:
     try:
         item = BatchItemIn.model_validate(raw)
-        return item.order(
-            client_id=client_id, idempotency_key=item.idempotency_key or f"{batch_key}/{item.reference}"
-        )
+        key = item.idempotency_key or f"{batch_key}/{item.reference}"
+        if item.needs_looking_up:
+            return item.asked(handles, client_id=client_id, idempotency_key=key)
+        return item.order(client_id=client_id, idempotency_key=key)
     except ValidationError as error:
         fault = field_errors(error.errors(include_url=False, include_input=False))[0]
         return Refusal(fault.code, fault.field, fault.message)

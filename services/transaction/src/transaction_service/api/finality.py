@@ -1,12 +1,13 @@
 """Waiting for a payment's end, for callers that ask to (`Prefer: wait`, RFC 7240).
 
-The end may be recorded by any process, so it is looked for in the database: one query for all who wait, right
-after each commit of this process and a few times a second for what others commit.
+What this process commits it tells at once. The end may be recorded by any process, so it is also looked for
+in the database: one query for all who wait, some twenty times a second.
 """
 
 import asyncio
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from uuid import UUID
 
 import structlog
@@ -14,7 +15,9 @@ from messaging.waiting import wait_for_event
 from service_kit.database import Database, is_outage
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from transaction_service.persistence.search import final_among
+from transaction_service.domain.lifecycle import TERMINAL, End, Status
+from transaction_service.persistence.payments import take_ends
+from transaction_service.persistence.reading import ends_of
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?=$|[,;\s])", re.IGNORECASE)
 _POLL_INTERVAL_S = 0.05
@@ -35,69 +38,75 @@ class FinalityWatch:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: dict[UUID, set[asyncio.Future[None]]] = defaultdict(set)
+        self._waiting: dict[UUID, dict[asyncio.Future[End | None], frozenset[Status]]] = defaultdict(dict)
         self._anyone = asyncio.Event()
-        self._committed = asyncio.Event()
-        self._stopped = False
+        self._stopping = asyncio.Event()
 
-    async def wait(self, payment_id: UUID, *, timeout_s: float) -> bool:
-        """Return True once the payment is final, False when `timeout_s` have passed first."""
-        if self._stopped:
-            return False
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[payment_id].add(future)
+    async def wait(
+        self, payment_id: UUID, *, timeout_s: float, until: frozenset[Status] = TERMINAL
+    ) -> End | None:
+        """Return where the payment stands once that is one of `until`, all of which are `RESTING`; None when
+        `timeout_s` have passed first."""
+        if self._stopping.is_set():
+            return None
+        future: asyncio.Future[End | None] = asyncio.get_running_loop().create_future()
+        self._waiting[payment_id][future] = until
         self._anyone.set()
         try:
             async with asyncio.timeout(timeout_s):
-                await future
+                return await future
         except TimeoutError:
-            return False
+            return None
         finally:
             self._forget(payment_id, future)
-        return not self._stopped
 
-    def nudge(self, _connection: AsyncConnection) -> None:
-        """Say that this process has committed something: it may be the end that somebody waits for."""
+    def tell_committed(self, connection: AsyncConnection) -> None:
+        """To be called after each commit: tell those who wait for what the transaction has ended."""
+        ends = take_ends(connection)
         if self._waiting:
-            self._committed.set()
+            self._tell(ends)
 
     def stop(self) -> None:
         """Let every waiter go with what is known."""
-        self._stopped = True
+        self._stopping.set()
         self._anyone.set()
-        self._committed.set()
-        for futures in self._waiting.values():
-            for future in futures:
-                if not future.done():
-                    future.set_result(None)
+        for future in [future for futures in self._waiting.values() for future in futures]:
+            _answer(future, None)
 
     async def run(self) -> None:
         """Look while anyone waits; rest while no one does."""
-        while not self._stopped:
+        while not self._stopping.is_set():
             await self._anyone.wait()
             if not self._waiting:
                 self._anyone.clear()
                 continue
-            self._committed.clear()
             try:
                 await self._look()
             except Exception as error:
                 if not is_outage(error):
                     raise
                 _log.debug("finality_watch_waits", error=type(error).__name__)
-            await wait_for_event(self._committed, _POLL_INTERVAL_S)
+            await wait_for_event(self._stopping, _POLL_INTERVAL_S)
 
     async def _look(self) -> None:
         async with self._database.snapshot() as connection:
-            final = await final_among(connection, list(self._waiting)[:_MAX_IDS])
-        for payment_id in final:
-            for future in self._waiting.get(payment_id, ()):
-                if not future.done():
-                    future.set_result(None)
+            ends = await ends_of(connection, list(self._waiting)[:_MAX_IDS])
+        self._tell(ends)
 
-    def _forget(self, payment_id: UUID, future: asyncio.Future[None]) -> None:
+    def _tell(self, ends: Mapping[UUID, End]) -> None:
+        for payment_id, end in ends.items():
+            for future, until in self._waiting.get(payment_id, {}).items():
+                if end.status in until:
+                    _answer(future, end)
+
+    def _forget(self, payment_id: UUID, future: asyncio.Future[End | None]) -> None:
         futures = self._waiting.get(payment_id)
         if futures is not None:
-            futures.discard(future)
+            futures.pop(future, None)
             if not futures:
                 del self._waiting[payment_id]
+
+
+def _answer(future: asyncio.Future[End | None], end: End | None) -> None:
+    if not future.done():
+        future.set_result(end)

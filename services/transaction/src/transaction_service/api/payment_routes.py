@@ -1,84 +1,63 @@
-"""/v1/payments: make payments, follow them, look for them, give them back."""
+"""/v1/payments: make payments, one by one and in batches, and give them back."""
 
-from dataclasses import dataclass
-from typing import Annotated
 from uuid import UUID
 
-from contracts.money import MAX_AMOUNT_MINOR
-from fastapi import APIRouter, Depends, Header, Query, Response
-from service_kit.auth import Client, requires
-from service_kit.clock import Clock
-from service_kit.cursors import Cursor, Limit, decode_cursor, encode_cursor
-from service_kit.database import Database
-from service_kit.group_commit import GroupCommit
-from service_kit.idempotency import REPLAYED_HEADER, idempotency_key
-from service_kit.ids import IdFactory
-from service_kit.parameters import Instant
+from fastapi import APIRouter, Response
+from service_kit.idempotency import REPLAYED_HEADER, required
 from service_kit.telemetry import current_traceparent
 
+from transaction_service.api.answers import BatchOut, PaymentOut
 from transaction_service.api.batch_items import read_items, tell_outcomes
-from transaction_service.api.finality import FinalityWatch, wait_preference
-from transaction_service.api.problems import key_reused
-from transaction_service.api.schemas import (
-    AccountReference,
-    BatchIn,
-    BatchOut,
-    Currency,
-    PaymentDetail,
-    PaymentIn,
-    PaymentOut,
-    PaymentPage,
-    Reference,
-    ReversalIn,
-)
-from transaction_service.domain.lifecycle import Status
+from transaction_service.api.dry_runs import DryRunOut, try_payment
+from transaction_service.api.hold_routes import add_hold_routes
+from transaction_service.api.parts import IdempotencyKey, KeyIfSent, PaymentParts, Prefer, Writer, answer
+from transaction_service.api.reading_routes import add_reading_routes
+from transaction_service.api.schemas import BatchIn, PaymentIn, ReversalIn
+from transaction_service.domain.payment import PaymentOrder
 from transaction_service.operations.accept_batch import AcceptBatch, accept_batch
-from transaction_service.operations.accept_payments import KeyReused, Outcome, PaymentRequest
-from transaction_service.operations.reverse_payment import ReversePayment, UnknownPayment, reverse_payment
-from transaction_service.persistence.search import PaymentFilter, PaymentHistory, find, history, load_view
-
-Writer = Annotated[Client, Depends(requires("payments:write"))]
-Reader = Annotated[Client, Depends(requires("payments:read"))]
-IdempotencyKey = Annotated[str, Depends(idempotency_key)]
-Prefer = Annotated[
-    str | None, Header(max_length=200, description="`wait=N`: answer when final, or after N s.")
-]
-FilterAmount = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT_MINOR)]
-FilterTime = Annotated[Instant | None, Query(description="RFC 3339 with an offset from UTC.")]
-_LIST = "payments"
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentParts:
-    """What the routes work with."""
-
-    database: Database
-    clock: Clock
-    new_id: IdFactory
-    writer: GroupCommit[PaymentRequest, Outcome]
-    finality: FinalityWatch
-    max_wait_s: int
+from transaction_service.operations.accept_payments import PaymentRequest
+from transaction_service.operations.name_parties import write_orders
+from transaction_service.operations.reverse_payment import ReversePayment, reverse_payment
 
 
 def payment_routes(parts: PaymentParts) -> APIRouter:
     """The routes, on these parts."""
     router = APIRouter(prefix="/v1/payments", tags=["payments"])
-    _add_writing(router, parts)
-    _add_reading(router, parts)
+    _add_making(router, parts)
+    _add_reversing(router, parts)
+    add_hold_routes(router, parts)
+    add_reading_routes(router, parts)
     return router
 
 
-def _add_writing(router: APIRouter, parts: PaymentParts) -> None:
-    @router.post("", status_code=202, summary="Make a payment", responses={200: {"model": PaymentOut}})
+def _add_making(router: APIRouter, parts: PaymentParts) -> None:
+    @router.post(
+        "", status_code=202, summary="Make a payment", responses={200: {"model": PaymentOut | DryRunOut}}
+    )
     async def create_payment(
-        body: PaymentIn, client: Writer, key: IdempotencyKey, response: Response, prefer: Prefer = None
+        body: PaymentIn,
+        client: Writer,
+        sent_key: KeyIfSent,
+        response: Response,
+        prefer: Prefer = None,
+        dry_run: bool = False,  # noqa: FBT001, FBT002 - a query's parameter
     ) -> PaymentOut:
         """Accepted for good once answered: the payment can be read at once and will reach one final state.
         The same key and body again is answered like the first time, with `Idempotency-Replayed: true`; the
-        same key with another body is refused and nothing is done."""
-        request = PaymentRequest(body.order(client_id=client.id, idempotency_key=key), current_traceparent())
-        outcome = await parts.writer.submit(request)
-        return await _answer(parts, outcome, response, prefer)
+        same key with another body is refused and nothing is done.
+
+        With `capture: manual` the money is held (APPROVED) until it is captured, voided, or the hold expires;
+        who waits is answered once it is held. A payment that is refused in the end is answered as a payment
+        too, REJECTED with its reason: it exists, and its key is spent.
+
+        With `dry_run` nothing is done: the answer (200) says what would become of the payment, by the same
+        rules, and names what could not be asked as unknown."""
+        key = "" if dry_run else required(sent_key)
+        order = await _order(parts, body, client_id=client.id, key=key)
+        if dry_run:
+            return await try_payment(parts.peers, order)  # type: ignore[return-value]
+        outcome = await parts.writer.submit(PaymentRequest(order, current_traceparent()))
+        return await answer(parts, outcome, response, prefer)
 
     @router.post("/batches", status_code=202, summary="Make up to 1,000 payments")
     async def create_payments(
@@ -90,7 +69,7 @@ def _add_writing(router: APIRouter, parts: PaymentParts) -> None:
         command = AcceptBatch(
             client_id=client.id,
             idempotency_key=key,
-            items=read_items(body.payments, client_id=client.id, batch_key=key),
+            items=read_items(body.payments, client_id=client.id, batch_key=key, handles=parts.handles),
             traceparent=current_traceparent(),
         )
         async with parts.database.transaction() as connection:
@@ -99,6 +78,8 @@ def _add_writing(router: APIRouter, parts: PaymentParts) -> None:
             response.headers[REPLAYED_HEADER] = "true"
         return tell_outcomes(body.payments, result.outcomes)
 
+
+def _add_reversing(router: APIRouter, parts: PaymentParts) -> None:
     @router.post("/{payment_id}/reversals", status_code=202, summary="Give back all or part of a payment")
     async def reverse(
         payment_id: UUID,
@@ -109,7 +90,7 @@ def _add_writing(router: APIRouter, parts: PaymentParts) -> None:
         prefer: Prefer = None,
     ) -> PaymentOut:
         """A reversal is a new payment, linked to the first by `reverses`. All reversals of a payment together
-        never give back more than it moved."""
+        never give back more than it moved. What was captured is given back by reversing the capture."""
         command = ReversePayment(
             payment_id=payment_id,
             client_id=client.id,
@@ -121,94 +102,16 @@ def _add_writing(router: APIRouter, parts: PaymentParts) -> None:
         )
         async with parts.database.transaction() as connection:
             outcome = await reverse_payment(connection, command, at=parts.clock.now(), new_id=parts.new_id)
-        return await _answer(parts, outcome, response, prefer)
+        return await answer(parts, outcome, response, prefer)
 
 
-def _add_reading(router: APIRouter, parts: PaymentParts) -> None:
-    @router.get("", summary="Payments, newest first")
-    async def list_payments(
-        client: Reader,
-        account: AccountReference | None = None,
-        status: Status | None = None,
-        currency: Currency | None = None,
-        reference: Reference | None = None,
-        amount_from_minor: FilterAmount = None,
-        amount_to_minor: FilterAmount = None,
-        created_from: FilterTime = None,
-        created_to: FilterTime = None,
-        cursor: Cursor = None,
-        limit: Limit = 50,
-    ) -> PaymentPage:
-        """`account` finds payments from or to it. Amounts are inclusive; times from inclusive, to
-        exclusive."""
-        wanted = PaymentFilter(
-            client_id=client.id,
-            account=account,
-            status=status,
-            currency=currency,
-            reference=reference,
-            amount_from_minor=amount_from_minor,
-            amount_to_minor=amount_to_minor,
-            created_from=created_from,
-            created_to=created_to,
-        )
-        before = decode_cursor(_LIST, cursor, read=UUID) if cursor is not None else None
-        async with parts.database.snapshot() as connection:
-            views = await find(connection, wanted, before=before, limit=limit + 1)
-        page = views[:limit]
-        more = len(views) > limit
-        return PaymentPage.of(page, encode_cursor(_LIST, str(page[-1].payment.id)) if more else None)
-
-    @router.get("/{payment_id}", summary="One payment with its lifecycle")
-    async def get_payment(
-        payment_id: UUID, client: Reader, response: Response, prefer: Prefer = None
-    ) -> PaymentDetail:
-        """With `Prefer: wait=N` answers as soon as the payment is final, or with what it is after N
-        seconds."""
-        await _wait(parts, payment_id, response, prefer, client_id=client.id)
-        return PaymentDetail.of_history(await _history(parts, payment_id, client_id=client.id))
-
-
-async def _answer(
-    parts: PaymentParts, outcome: Outcome, response: Response, prefer: str | None
-) -> PaymentOut:
-    if isinstance(outcome, KeyReused):
-        raise key_reused(outcome.payment_id, outcome.fields)
-    payment = outcome.payment
-    response.headers["Location"] = f"/v1/payments/{payment.id}"
-    if outcome.replayed:
-        response.headers[REPLAYED_HEADER] = "true"
-    if not await _wait(parts, payment.id, response, prefer):
-        return PaymentOut.of(payment)
+async def _order(parts: PaymentParts, body: PaymentIn, *, client_id: str, key: str) -> PaymentOrder:
+    """The order; parties that are not named by account are looked up, in one statement."""
+    if not body.needs_looking_up:
+        return body.order(client_id=client_id, idempotency_key=key)
+    asked = body.asked(parts.handles, client_id=client_id, idempotency_key=key)
     async with parts.database.snapshot() as connection:
-        view = await load_view(connection, payment.id, client_id=payment.order.client_id)
-    assert view is not None, "an accepted payment cannot be gone"
-    response.status_code = 200
-    return PaymentOut.of(payment, status=view.status, reason=view.reason)
-
-
-async def _wait(
-    parts: PaymentParts,
-    payment_id: UUID,
-    response: Response,
-    prefer: str | None,
-    *,
-    client_id: str | None = None,
-) -> bool:
-    """Wait if the caller asked to; True if the payment is known to be final."""
-    seconds = wait_preference(prefer, limit_s=parts.max_wait_s)
-    if seconds == 0:
-        return False
-    if client_id is not None:
-        # Not to wait for what the caller may not see: the time taken would tell that it exists.
-        await _history(parts, payment_id, client_id=client_id)
-    response.headers["Preference-Applied"] = f"wait={seconds}"
-    return await parts.finality.wait(payment_id, timeout_s=seconds)
-
-
-async def _history(parts: PaymentParts, payment_id: UUID, *, client_id: str) -> PaymentHistory:
-    async with parts.database.snapshot() as connection:
-        found = await history(connection, payment_id, client_id=client_id)
-    if found is None:
-        raise UnknownPayment(payment_id)
-    return found
+        (order,) = await write_orders(connection, [asked], client_id=client_id, at=parts.clock.now())
+    if not isinstance(order, PaymentOrder):
+        raise order
+    return order

@@ -6,10 +6,13 @@ from contracts.currencies import UnknownCurrency
 from service_kit.field_errors import FieldError
 from service_kit.problems import ErrorMap, Problem, invalid_request, not_found
 
+from transaction_service.domain.hold import HoldRefused
+from transaction_service.domain.party import PartyNotFound
 from transaction_service.domain.payment import InvalidPayment
 from transaction_service.domain.reversal import ReversalRefused
 from transaction_service.operations.accept_batch import BatchKeyReused
 from transaction_service.operations.reverse_payment import UnknownPayment
+from transaction_service.operations.void_payment import VoidKeyReused
 
 _REUSED = "idempotency_key_reused"
 
@@ -52,6 +55,28 @@ def _reversal_refused(error: ReversalRefused) -> Problem:
     )
 
 
+def _hold_refused(error: HoldRefused) -> Problem:
+    fault = FieldError(error.field, error.message, error.code)
+    return Problem(409, error.code, "Hold refused", error.message, fields=[fault])
+
+
+def _void_key_reused(error: VoidKeyReused) -> Problem:
+    message = "differs from the void that used this key first"
+    return Problem(
+        422,
+        _REUSED,
+        "Idempotency key reused",
+        "This Idempotency-Key was used before with another void. Nothing was done. Use a new key.",
+        fields=[FieldError(name, message, _REUSED) for name in error.fields],
+        extra={"payment_id": str(error.payment_id)},
+    )
+
+
+def _party_not_found(error: PartyNotFound) -> Problem:
+    fault = FieldError(error.field, error.message, error.code)
+    return Problem(422, error.code, "Party not found", "A party of the payment is unknown.", fields=[fault])
+
+
 def _unknown_currency(error: UnknownCurrency) -> Problem:
     return invalid_request(FieldError("currency", "is not an active ISO 4217 code", error.code))
 
@@ -61,5 +86,8 @@ ERRORS: ErrorMap = {
     UnknownCurrency: _unknown_currency,
     BatchKeyReused: _batch_key_reused,
     ReversalRefused: _reversal_refused,
+    HoldRefused: _hold_refused,
+    VoidKeyReused: _void_key_reused,
+    PartyNotFound: _party_not_found,
     UnknownPayment: lambda _: not_found("payment"),
 }

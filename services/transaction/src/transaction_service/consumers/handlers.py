@@ -3,12 +3,24 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from contracts.messages import FraudAssessed, Payload, PostingCompleted, PostingDeclined, ReviewResolved
+from contracts.messages import (
+    CustomerAccountOpened,
+    CustomerRegistered,
+    FraudAssessed,
+    HoldEnded,
+    HoldPlaced,
+    Payload,
+    PostingCompleted,
+    PostingDeclined,
+    ReviewResolved,
+)
 from messaging.event import Event
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.operations.record_assessments import record_assessments, record_reviews
+from transaction_service.operations.record_holds import record_ends, record_placements
+from transaction_service.operations.record_parties import record_accounts, record_registrations
 from transaction_service.operations.record_postings import record_completions, record_declines
 
 Operation = Callable[..., Awaitable[None]]
@@ -19,6 +31,10 @@ _OPERATIONS: Mapping[type[Payload], Operation] = {
     ReviewResolved: record_reviews,
     PostingCompleted: record_completions,
     PostingDeclined: record_declines,
+    HoldPlaced: record_placements,
+    HoldEnded: record_ends,
+    CustomerRegistered: record_registrations,
+    CustomerAccountOpened: record_accounts,
 }
 
 

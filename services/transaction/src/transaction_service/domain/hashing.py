@@ -1,8 +1,9 @@
 """Hashes by which anybody can recompute that a record, and the order of its events, was not altered.
 
 SHA-256 over a label, a line feed, and the canonical JSON form (RFC 8785: sorted keys, no white space, UTF-8;
-only strings, integers and null occur, and keys are ASCII, so that sorting by code point is enough). Times are
-UTC with six decimals and `Z`; ids in lower case with dashes; hashes inside the form in lower-case hex.
+only strings, integers, booleans and null occur, and keys are ASCII, so that sorting by code point is enough).
+Times are UTC with six decimals and `Z`; ids in lower case with dashes; hashes inside the form in lower-case
+hex.
 """
 
 import hashlib
@@ -45,7 +46,7 @@ def event_hash(
 
 
 def canonical(form: Mapping[str, Any]) -> bytes:
-    """Write the canonical JSON form of strings, integers, null and objects of those."""
+    """Write the canonical JSON form of strings, integers, booleans, null and objects of those."""
     return orjson.dumps(form, option=orjson.OPT_SORT_KEYS)
 
 

@@ -37,6 +37,8 @@ NEXT: Mapping[Status, frozenset[Status]] = MappingProxyType(
     }
 )
 TERMINAL = frozenset(status for status, following in NEXT.items() if not following)
+# Where a payment has come as far as it comes by itself; a held one then waits for its client.
+RESTING = TERMINAL | {Status.APPROVED}
 # A payment in one of these gives back what it had reserved of the payment it reverses.
 UNSUCCESSFUL = frozenset({Status.REJECTED, Status.VOIDED, Status.EXPIRED})
 
@@ -52,6 +54,14 @@ class IllegalMove(Exception):
         self.payment_id = payment_id
         self.current = current
         self.target = target
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a payment ended, which will never change; or, as APPROVED, that its money is held."""
+
+    status: Status
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,11 @@ def reversal_of(
     """
     if original.order.kind is Kind.REVERSAL:
         raise ReversalRefused("reversal_of_reversal", "A reversal cannot be reversed: make a new payment.")
+    if original.order.hold is not None:
+        raise ReversalRefused(
+            "reversal_of_authorisation",
+            "The payment's captures have moved its money: reverse these, or void what is still held.",
+        )
     if status is not Status.SETTLED:
         raise ReversalRefused("not_settled", f"The payment is {status}; only a SETTLED one can be reversed.")
     left = original.order.amount_minor - reversed_minor
@@ -63,4 +68,6 @@ def _mirrored(
         description=description,
         metadata={},
         reverses=original_id,
+        captures=None,
+        terms=None,
     )

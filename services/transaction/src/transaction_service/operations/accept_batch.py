@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.payment import PaymentOrder
 from transaction_service.operations.accept_payments import Outcome, PaymentRequest, accept_payments
+from transaction_service.operations.name_parties import AskedPayment, Refused, write_orders
 from transaction_service.persistence import batches
 
 
@@ -29,7 +30,7 @@ class Refusal:
 class BatchItem:
     """One item: what it asks for or why it cannot, and a 32-byte hash of it as it was sent."""
 
-    asked: PaymentOrder | Refusal
+    asked: PaymentOrder | AskedPayment | Refusal
     hash: bytes
 
 
@@ -64,7 +65,8 @@ async def accept_batch(
 ) -> BatchAccepted:
     """Accept what can be accepted. Raises `BatchKeyReused`, having done nothing."""
     hashes = [item.hash for item in command.items]
-    refused = {i: item.asked for i, item in enumerate(command.items) if isinstance(item.asked, Refusal)}
+    asked = await _written(connection, command, at)
+    refused = {i: item for i, item in enumerate(asked) if isinstance(item, Refusal)}
     is_new = await batches.save_new(
         connection,
         client_id=command.client_id,
@@ -79,9 +81,7 @@ async def accept_batch(
             raise BatchKeyReused(_differences(earlier.item_hashes, hashes))
         refused = {i: Refusal(*why) for i, why in earlier.refused.items()}
     orders = [
-        (i, item.asked)
-        for i, item in enumerate(command.items)
-        if i not in refused and isinstance(item.asked, PaymentOrder)
+        (i, item) for i, item in enumerate(asked) if i not in refused and isinstance(item, PaymentOrder)
     ]
     accepted = await accept_payments(
         connection,
@@ -92,14 +92,29 @@ async def accept_batch(
     by_position: dict[int, Outcome | Refusal] = dict(refused)
     by_position.update(zip((i for i, _ in orders), accepted, strict=True))
     # An item refused now but not then (a rule has changed since) has no outcome of its first sending.
-    lost = [i for i in range(len(command.items)) if i not in by_position]
-    by_position.update({i: _refusal_of(command.items[i]) for i in lost})
+    by_position.update(
+        {i: item for i, item in enumerate(asked) if i not in by_position and isinstance(item, Refusal)}
+    )
     return BatchAccepted([by_position[i] for i in range(len(command.items))], replayed=not is_new)
 
 
-def _refusal_of(item: BatchItem) -> Refusal:
-    assert isinstance(item.asked, Refusal)
-    return item.asked
+async def _written(
+    connection: AsyncConnection, command: AcceptBatch, at: datetime
+) -> list[PaymentOrder | Refusal]:
+    """The items as orders or refusals, the parties of all that name any looked up in one statement."""
+    asked = [item.asked for item in command.items if isinstance(item.asked, AskedPayment)]
+    if not asked:
+        return [item.asked for item in command.items if not isinstance(item.asked, AskedPayment)]
+    written = iter(await write_orders(connection, asked, client_id=command.client_id, at=at))
+    return [
+        _told(next(written)) if isinstance(item.asked, AskedPayment) else item.asked for item in command.items
+    ]
+
+
+def _told(order: PaymentOrder | Refused) -> PaymentOrder | Refusal:
+    if isinstance(order, PaymentOrder):
+        return order
+    return Refusal(order.code, order.field, order.message)
 
 
 def _differences(first: Sequence[bytes], second: Sequence[bytes]) -> list[int]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from contracts.messages import PaymentInitiated
@@ -11,8 +12,9 @@ from messaging.event import Event, new_event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.lifecycle import first_event
-from transaction_service.domain.payment import Payment, PaymentOrder, differing_fields
+from transaction_service.domain.payment import Kind, Payment, PaymentOrder, differing_fields
 from transaction_service.operations.facts import facts
+from transaction_service.operations.posting_requests import posting_requested
 from transaction_service.persistence import payments
 
 
@@ -57,6 +59,8 @@ async def accept_payments(
 ) -> list[Outcome]:
     """Save what is new and ask for its screening; return one outcome for each request, in order.
 
+    A capture goes to the ledger at once: its authorisation was screened.
+
     A concurrent duplicate in another transaction is waited for and then replayed.
     """
     first_of_key = {request.key: request for request in reversed(requests)}
@@ -74,7 +78,10 @@ async def accept_payments(
     if taken:
         standing |= await payments.load_by_keys(connection, taken)
     new = [(payment, request) for payment, request in candidates.values() if payment.id in inserted]
-    await outbox.add(connection, [_initiated(payment, request.traceparent, at) for payment, request in new])
+    await payments.save_metadata(connection, (payment for payment, _ in new))
+    await outbox.add(
+        connection, [_first_question(payment, request.traceparent, at) for payment, request in new]
+    )
     return _outcomes(requests, standing, inserted)
 
 
@@ -95,8 +102,10 @@ def _outcomes(
     return outcomes
 
 
-def _initiated(payment: Payment, traceparent: str | None, at: datetime) -> Event[PaymentInitiated]:
+def _first_question(payment: Payment, traceparent: str | None, at: datetime) -> Event[Any]:
     order = payment.order
+    if order.kind is Kind.CAPTURE:
+        return posting_requested(payment, sequence=1, at=at, traceparent=traceparent)
     return new_event(
         PaymentInitiated(
             **facts(payment),

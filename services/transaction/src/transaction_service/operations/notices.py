@@ -1,6 +1,6 @@
 """What upstream systems hear of a payment."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from contracts.messages import Payload, PaymentNotice
 from messaging.event import Event, new_event
@@ -13,10 +13,13 @@ Notice = TypeVar("Notice", bound=PaymentNotice)
 
 
 def notice(
-    message: type[Notice], payment: Payment, step: LifecycleEvent, *, cause: Event[Payload]
+    message: type[Notice], payment: Payment, step: LifecycleEvent, *, cause: Event[Payload], **more: Any
 ) -> Event[Notice]:
-    """Tell that `payment` has taken `step`; its sequence is the step's own."""
+    """Tell that `payment` has taken `step`, and what `more` belongs to such a step; its sequence is the
+    step's own."""
     order = payment.order
+    if order.captures is not None:
+        more["captures"] = order.captures
     return new_event(
         message(
             **facts(payment),
@@ -26,6 +29,7 @@ def notice(
             reverses=order.reverses,
             created_at=payment.created_at,
             occurred_at=step.occurred_at,
+            **more,
         ),
         subject=str(payment.id),
         sequence=step.sequence,

@@ -15,20 +15,24 @@ from messaging.event import Event
 from messaging.failures import PermanentFailure
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from transaction_service.domain.hold import HoldEnd
 from transaction_service.domain.lifecycle import UNSUCCESSFUL, IllegalMove, LifecycleEvent, Standing
 from transaction_service.domain.payment import Payment
-from transaction_service.persistence import payments
+from transaction_service.persistence import holds, payments
+from transaction_service.persistence.holds import Refusal
 
 P = TypeVar("P", bound=Payload)
 
 
 @dataclass(slots=True)
 class Step:
-    """What one answer leads to: moves of the payment, and events to send."""
+    """What one answer leads to: moves of the payment, events to send, and what is kept beside the moves."""
 
     moves: list[LifecycleEvent] = field(default_factory=list)
     standing: Standing | None = None
     events: list[Event[Any]] = field(default_factory=list)
+    ends: list[HoldEnd] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
 
 
 Decide = Callable[[Event[P], Payment, Standing], Step]
@@ -46,6 +50,8 @@ async def advance(
     moves: list[LifecycleEvent] = []
     events: list[Event[Any]] = []
     released: list[tuple[UUID, int]] = []
+    ends: list[HoldEnd] = []
+    refusals: list[Refusal] = []
     for answer in answers:
         found = locked.get(payment_id(answer.data))
         if found is None:
@@ -57,6 +63,8 @@ async def advance(
             raise PermanentFailure("illegal_move", str(error)) from error
         moves += step.moves
         events += step.events
+        ends += step.ends
+        refusals += step.refusals
         if step.standing is not None:
             locked[payment.id] = (payment, step.standing)
             if step.standing.status in UNSUCCESSFUL and payment.order.reverses is not None:
@@ -64,4 +72,6 @@ async def advance(
                 released.append((payment.order.reverses, -payment.order.amount_minor))
     await payments.save_moves(connection, moves)
     await payments.add_reversed(connection, released)
+    await holds.save_ends(connection, ends)
+    await holds.save_refusals(connection, refusals)
     await outbox.add(connection, events)

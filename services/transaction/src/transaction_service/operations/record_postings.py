@@ -5,13 +5,16 @@ from datetime import datetime
 
 from contracts.messages import PaymentSettled, PostingCompleted, PostingDeclined
 from messaging.event import Event
+from messaging.failures import PermanentFailure
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.lifecycle import Standing, Status, move
 from transaction_service.domain.payment import Payment
+from transaction_service.domain.terms import field_of_request
 from transaction_service.operations.notices import notice
 from transaction_service.operations.progress import Step, advance
 from transaction_service.operations.record_assessments import rejection
+from transaction_service.persistence.holds import Refusal
 
 
 async def record_completions(
@@ -20,6 +23,8 @@ async def record_completions(
     """Record APPROVED and SETTLED: with immediate capture one posting secures and moves the funds at once."""
 
     def decide(answer: Event[PostingCompleted], payment: Payment, standing: Standing) -> Step:
+        if payment.order.hold is not None:
+            raise PermanentFailure("contradictory_answer", f"payment {payment.id} only holds money")
         if standing.status is Status.SETTLED:
             return Step()  # the ledger answered a repeated request with what it had recorded
         moves, after = move(standing, Status.APPROVED, Status.SETTLED, at=at)
@@ -31,11 +36,16 @@ async def record_completions(
 async def record_declines(
     connection: AsyncConnection, answers: Sequence[Event[PostingDeclined]], *, at: datetime
 ) -> None:
-    """Record REJECTED with the ledger's code."""
+    """Record REJECTED with the ledger's code and the figures that it turned on."""
 
     def decide(answer: Event[PostingDeclined], payment: Payment, standing: Standing) -> Step:
         if standing.status is Status.REJECTED:
             return Step()
-        return rejection(payment, standing, answer.data.code, cause=answer, at=at)
+        data = answer.data
+        field = field_of_request(data.field)
+        step = rejection(payment, standing, data.code, cause=answer, at=at, field=field, figures=data.figures)
+        if data.figures:
+            step.refusals.append(Refusal(payment.id, field, data.figures))
+        return step
 
     await advance(connection, answers, payment_id=lambda data: data.payment_id, decide=decide)

@@ -9,18 +9,25 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from messaging import notes
 from messaging.statement import Statement
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from transaction_service.domain.lifecycle import LifecycleEvent, Standing, Status
+from transaction_service.domain.lifecycle import RESTING, End, LifecycleEvent, Standing, Status
 from transaction_service.domain.payment import Kind, Payment, PaymentOrder
+from transaction_service.domain.terms import Terms
 
 COLUMNS = """p.id, p.client_id, p.idempotency_key, p.kind, p.debtor, p.creditor, p.amount_minor, p.currency,
-    p.reference, p.description, p.metadata, p.capture, p.reverses, p.created_at, p.hash"""
-_WIDTH = 15
+    p.reference, p.description, p.metadata, p.capture, p.reverses, p.captures, p.terms, p.created_at,
+    p.hash"""
+_WIDTH = 17
+# Under which ends are noted, for those who wait for them.
+_ENDS = "ends"
 
 # One statement for record, first event and projection: a key that exists already yields nothing anywhere.
+# `IS TRUE` changes no result: it makes Postgres look the ids up in a hash. As a join, with plans kept on
+# indexes, it would compare each given row with each inserted one.
 _INSERT = Statement(
     """
     WITH given AS (
@@ -29,28 +36,37 @@ _INSERT = Statement(
             CAST(:kind AS text[]), CAST(:debtor AS text[]), CAST(:creditor AS text[]),
             CAST(:amount_minor AS bigint[]), CAST(:currency AS text[]), CAST(:reference AS text[]),
             CAST(:description AS text[]), CAST(:metadata AS text[]), CAST(:capture AS text[]),
-            CAST(:reverses AS uuid[]), CAST(:created_at AS timestamptz[]), CAST(:hash AS bytea[]),
-            CAST(:event_hash AS bytea[])
+            CAST(:reverses AS uuid[]), CAST(:captures AS uuid[]), CAST(:terms AS text[]),
+            CAST(:created_at AS timestamptz[]), CAST(:hash AS bytea[]), CAST(:event_hash AS bytea[])
         ) AS g (id, client_id, idempotency_key, kind, debtor, creditor, amount_minor, currency, reference,
-                description, metadata, capture, reverses, created_at, hash, event_hash)
+                description, metadata, capture, reverses, captures, terms, created_at, hash, event_hash)
     ), inserted AS (
         INSERT INTO payments (id, client_id, idempotency_key, kind, debtor, creditor, amount_minor, currency,
-                              reference, description, metadata, capture, reverses, created_at, hash)
+                              reference, description, metadata, capture, reverses, captures, terms,
+                              created_at, hash)
         SELECT id, client_id, idempotency_key, kind, debtor, creditor, amount_minor, currency, reference,
-               description, metadata, capture, reverses, created_at, hash
+               description, metadata, capture, reverses, captures, terms, created_at, hash
         FROM given
         ON CONFLICT (client_id, idempotency_key) DO NOTHING
         RETURNING id
     ), events AS (
         INSERT INTO payment_events (payment_id, sequence, status, occurred_at, previous_hash, hash)
-        SELECT id, 1, 'PENDING', created_at, hash, event_hash FROM given JOIN inserted USING (id)
+        SELECT id, 1, 'PENDING', created_at, hash, event_hash FROM given
+        WHERE (id IN (SELECT id FROM inserted)) IS TRUE
     ), states AS (
         INSERT INTO payment_states
             (payment_id, client_id, amount_minor, status, sequence, last_hash, updated_at)
-        SELECT id, client_id, amount_minor, 'PENDING', 1, event_hash, created_at
-        FROM given JOIN inserted USING (id)
+        SELECT id, client_id, amount_minor, 'PENDING', 1, event_hash, created_at FROM given
+        WHERE (id IN (SELECT id FROM inserted)) IS TRUE
     )
     SELECT id FROM inserted
+    """
+)
+_INSERT_METADATA = Statement(
+    """
+    INSERT INTO payment_metadata (client_id, key, value, payment_id)
+    SELECT * FROM unnest(CAST(:clients AS text[]), CAST(:keys AS text[]), CAST(:values AS text[]),
+                         CAST(:ids AS uuid[]))
     """
 )
 _BY_KEYS = text(
@@ -125,14 +141,29 @@ async def save_new(
         "currency": [order.currency for order in orders],
         "reference": [order.reference for order in orders],
         "description": [order.description for order in orders],
-        "metadata": [orjson.dumps(dict(order.metadata)).decode() for order in orders],
+        "metadata": [_json(dict(order.metadata)) for order in orders],
         "capture": [order.capture for order in orders],
         "reverses": [order.reverses for order in orders],
+        "captures": [order.captures for order in orders],
+        "terms": [None if order.terms is None else _json(order.terms.form()) for order in orders],
         "created_at": [payment.created_at for payment, _ in payments],
         "hash": [payment.hash for payment, _ in payments],
         "event_hash": [event.hash for _, event in payments],
     }
     return {row[0] for row in await _INSERT.rows(connection, parameters)}
+
+
+async def save_metadata(connection: AsyncConnection, payments: Iterable[Payment]) -> None:
+    """Make new payments findable by what their metadata says."""
+    entries = [
+        (payment.order.client_id, key, value, payment.id)
+        for payment in payments
+        for key, value in payment.order.metadata.items()
+    ]
+    if entries:
+        columns = zip(*entries, strict=True)
+        names = ("clients", "keys", "values", "ids")
+        await _INSERT_METADATA.run(connection, dict(zip(names, map(list, columns), strict=True)))
 
 
 async def load_by_keys(
@@ -162,6 +193,14 @@ async def save_moves(connection: AsyncConnection, events: Sequence[LifecycleEven
     await _INSERT_EVENTS.run(connection, _columns(events))
     last = {event.payment_id: event for event in events}
     await _MOVE_STATES.run(connection, _columns(list(last.values())))
+    ends = {event.payment_id: End(event.status, event.reason) for event in events if event.status in RESTING}
+    notes.of(connection).setdefault(_ENDS, {}).update(ends)
+
+
+def take_ends(connection: AsyncConnection) -> dict[UUID, End]:
+    """Return, once, the last rest or end that each payment has come to in the transaction just committed."""
+    ends: dict[UUID, End] = notes.of(connection).pop(_ENDS, {})
+    return ends
 
 
 async def lock_original(
@@ -184,7 +223,7 @@ async def add_reversed(connection: AsyncConnection, amounts: Sequence[tuple[UUID
 def payment_from(row: Sequence[Any]) -> Payment:
     """Build the payment from a row that begins with `COLUMNS`."""
     id_, client_id, key, kind, debtor, creditor, amount_minor, currency, *rest = row[:_WIDTH]
-    reference, description, metadata, capture, reverses, created_at, hash_ = rest
+    reference, description, metadata, capture, reverses, captures, terms, created_at, hash_ = rest
     order = PaymentOrder(
         client_id=client_id,
         idempotency_key=key,
@@ -198,8 +237,14 @@ def payment_from(row: Sequence[Any]) -> Payment:
         capture=capture,
         kind=Kind(kind),
         reverses=reverses,
+        captures=captures,
+        terms=None if terms is None else Terms.of_form(orjson.loads(terms)),
     )
     return Payment(id_, order, created_at, hash_)
+
+
+def _json(form: dict[str, Any]) -> str:
+    return orjson.dumps(form).decode()
 
 
 def _standing(payment_id: UUID, status: str, sequence: int, last_hash: bytes) -> Standing:

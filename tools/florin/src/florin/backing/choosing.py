@@ -11,10 +11,11 @@ from florin.backing.rabbitmq import USER, RabbitMQ
 from florin.backing.redis import Redis
 from florin.credentials import Credentials
 from florin.errors import StackError
-from florin.ports import Ports
+from florin.ports import HOST, Ports
 
 DATABASE_VARIABLE = "FLORIN_DATABASE_ADMIN_URL"
 BROKER_VARIABLE = "FLORIN_BROKER_URL"
+MANAGEMENT_VARIABLE = "FLORIN_BROKER_MANAGEMENT_URL"
 REDIS_VARIABLE = "FLORIN_REDIS_URL"
 INSTALLED: dict[str, Callable[[], bool]] = {"rabbitmq": rabbitmq_programs.installed, "redis": redis.installed}
 PACKAGES = {"rabbitmq": "rabbitmq-server", "redis": "redis-server"}
@@ -56,6 +57,13 @@ def broker(given: Mapping[str, str], run_dir: Path, ports: Ports, credentials: C
         environment={"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": credentials.broker},
     )
     return _process_or_container(process, recipe=recipe, run_dir=run_dir, node=credentials.node)
+
+
+def broker_management(given: Mapping[str, str], ports: Ports, credentials: Credentials) -> str | None:
+    """The HTTP address of RabbitMQ's management; None for a given broker of which only AMQP's is known."""
+    if given.get(BROKER_VARIABLE):
+        return given.get(MANAGEMENT_VARIABLE) or None
+    return f"http://{USER}:{credentials.broker}@{HOST}:{ports.amqp_management}"
 
 
 def cache(given: Mapping[str, str], run_dir: Path, ports: Ports, credentials: Credentials) -> BackingService:

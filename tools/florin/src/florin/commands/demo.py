@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from florin.services import SERVICES
+from florin.services import PROCESSES
 from florin.stack import Stack, stack_here
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def _table(told: "Told") -> Table:
     table.add_row("  (of these held for review, then approved)", f"{tally.approved:,}")
     table.add_row("  (of these held for review, then declined)", f"{tally.declined:,}")
     table.add_row("  (of these reversals)", f"{tally.reversals:,}")
+    table.add_row("authorised: money held, then captured or given up", f"{tally.authorised:,}")
     table.add_row("replayed: known by their key", f"{tally.replayed:,}")
     table.add_row("refused at the door", f"{tally.refused.total():,}")
     for code, count in sorted(tally.refused.items()):
@@ -92,7 +93,7 @@ def _times(times: "Times | None") -> str:
 
 def _where(stack: Stack, told: "Told", seconds: float) -> None:
     console.print(f"\nThat took {seconds:.1f} s. Florin stays up:")
-    for service in SERVICES:
+    for service in PROCESSES:
         console.print(f"  {service:<13} http://127.0.0.1:{stack.ports.api(service)}/docs", soft_wrap=True)
     console.print(f"  API key       {stack.run_dir / 'credentials.json'} (api_keys.demo)", soft_wrap=True)
     console.print(f"  refused lines {told.rejects}", soft_wrap=True)

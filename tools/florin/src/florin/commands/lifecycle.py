@@ -15,7 +15,7 @@ from rich.table import Table
 
 from florin.backing import choosing
 from florin.errors import StackError
-from florin.services import SERVICES
+from florin.services import PROCESSES
 from florin.stack import Part, Stack, stack_here
 
 console = Console(highlight=False)
@@ -37,14 +37,14 @@ def register(app: typer.Typer) -> None:
 
 
 def up() -> None:
-    """Start Postgres, RabbitMQ, Redis and the four services; what runs already is left alone."""
+    """Start Postgres, RabbitMQ, Redis and the services; what runs already is left alone."""
     began = time.monotonic()
     stack = stack_here(say=lambda line: console.print(f"[dim]·[/dim] {line}"))
     if stack.up():
         console.print(f"[green]up[/green] after {time.monotonic() - began:.1f} s")
     else:
         console.print("[green]up[/green] already, nothing to do")
-    for service in SERVICES:
+    for service in PROCESSES:
         console.print(f"  {service:<13} http://127.0.0.1:{stack.ports.api(service)}/docs", soft_wrap=True)
     console.print(f"  API key       {stack.run_dir / 'credentials.json'} (api_keys.demo)", soft_wrap=True)
 
@@ -82,9 +82,9 @@ def logs(
     ] = 40,
 ) -> None:
     """Show the end of the logs."""
-    if part and part not in (*SERVICES, *BACKING):
-        raise StackError(f"there is no part {part!r}: choose one of {', '.join((*SERVICES, *BACKING))}")
-    chosen = [part] if part else list(SERVICES)
+    if part and part not in (*PROCESSES, *BACKING):
+        raise StackError(f"there is no part {part!r}: choose one of {', '.join((*PROCESSES, *BACKING))}")
+    chosen = [part] if part else list(PROCESSES)
     run_dir = stack_here().run_dir
     contained = choosing.marker_of(run_dir, part)
     if part and contained.exists():
@@ -99,7 +99,7 @@ def logs(
 
 
 def topology_apply() -> None:
-    """Declare exchanges and queues; declaring them again changes nothing."""
+    """Declare exchanges and queues, and the services' users; done again it changes nothing."""
     stack = stack_here()
     stack.apply_topology()
     console.print(f"topology of namespace {stack.surroundings.namespace} stands")

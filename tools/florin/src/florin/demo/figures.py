@@ -9,7 +9,7 @@ from florin.environment import Surroundings
 from florin.provision import AUDITOR
 from florin.verification.report import snapshot
 
-# Reviewed payments waited for a person: their time says nothing of the system.
+# Reviewed and authorised payments waited for somebody: their time says nothing of the system.
 _TIMES = """
     SELECT count(*) AS payments, percentile_disc(0.5) WITHIN GROUP (ORDER BY took) AS p50,
            percentile_disc(0.99) WITHIN GROUP (ORDER BY took) AS p99
@@ -19,7 +19,7 @@ _TIMES = """
               ON pending.payment_id = settled.payment_id AND pending.sequence = 1
           JOIN transaction.payments p ON p.id = settled.payment_id
           WHERE settled.status = 'SETTLED' AND settled.sequence = 3
-            AND p.client_id = 'demo' AND p.created_at >= $1
+            AND p.capture = 'immediate' AND p.client_id = 'demo' AND p.created_at >= $1
             AND (p.id = ANY($2::uuid[])) = $3) lives
 """
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from florin.clients import api_client
-from florin.demo import figures, steps
+from florin.credentials import EVERYDAY
+from florin.demo import figures, holding, steps
 from florin.demo.sample import make_sample
 from florin.demo.tally import Made, Tally, Times
 from florin.environment import Surroundings
@@ -14,8 +14,11 @@ from florin.importing.feed import Source
 from florin.importing.progress import Watcher
 from florin.importing.runs import import_accounts, import_payments
 from florin.importing.sending import Sender
+from florin.own_clients import TokenAuth, own_client, token_client
 
 Say = Callable[[str], None]
+# The same as that of the run folder's key `demo`, so that whoever has that sees what was played.
+CLIENT = "demo"
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,20 @@ async def play(surroundings: Surroundings, *, say: Say, watcher: Watcher) -> Tol
     accounts_file, payments_file = content.write(folder)
     since = await figures.server_time(surroundings)
     before = await figures.posting_count(surroundings)
+    say("a client of its own, with a key and a token that it gets for it")
+    auth = TokenAuth(surroundings, await own_client(surroundings, CLIENT, scopes=EVERYDAY, label="demo"))
     async with (
-        api_client(surroundings, "account") as account_api,
-        api_client(surroundings, "transaction") as transaction_api,
-        api_client(surroundings, "fraud") as fraud_api,
+        token_client(surroundings, "account", auth) as account_api,
+        token_client(surroundings, "transaction", auth) as transaction_api,
+        token_client(surroundings, "fraud", auth) as fraud_api,
     ):
         accounts, payments, fraud = Sender(account_api), Sender(transaction_api), Sender(fraud_api)
         say(f"{len(content.accounts)} accounts in six currencies")
         opened = await import_accounts(accounts, Source(accounts_file))
         if opened.errors:
             raise StackError(f"accounts were refused: {opened.refused_by}: see {opened.rejects_file}")
+        say("two customers, known by mobile number and e-mail address")
+        jana = await holding.register(accounts)
         opening = await figures.posting_count(surroundings) - before
         await steps.set_states(accounts)
         say(f"{len(content.payments)} payments from a file, in bulk")
@@ -61,6 +68,10 @@ async def play(surroundings: Surroundings, *, say: Say, watcher: Watcher) -> Tol
         await steps.try_the_door(payments, content.singles, tally)
         say("reversals: whole, in parts, and one too large")
         await steps.reverse(payments, content.singles, tally, made)
+        say("holds: one captured in part and the rest released, one given up")
+        await holding.hold(payments, tally)
+        say("a customer pays another by mobile number")
+        await holding.pay_by_number(payments, jana, tally)
         say("reviews: a person approves some and declines some")
         await steps.decide_reviews(payments, fraud, tally)
     tally.postings_added = await figures.posting_count(surroundings) - before - opening

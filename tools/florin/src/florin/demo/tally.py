@@ -7,7 +7,10 @@ from uuid import UUID
 
 @dataclass
 class Tally:
-    """Payments by what became of them. `refused` were never accepted; `rejected` were, and then ended so."""
+    """Payments by what became of them. `refused` were never accepted; `rejected` were, and then ended so.
+
+    `authorised` are told apart: it is their captures that move money, and are accepted and settled.
+    """
 
     accepted: int = 0
     replayed: int = 0
@@ -18,6 +21,7 @@ class Tally:
     approved: int = 0
     declined: int = 0
     reversals: int = 0
+    authorised: int = 0
     bulk_per_second: float = 0.0
     single_per_second: float = 0.0
     postings_added: int = 0

@@ -6,7 +6,10 @@ from florin.verification.in_flight import AWAITED_SUBJECTS
 # ruff: noqa: S608 - what is put into these statements are constants of this module and its neighbours
 
 _REJECTED = "SELECT count(*) FROM transaction.payment_states WHERE status = 'REJECTED'"
-_SETTLED = "SELECT count(*) FROM transaction.payment_states WHERE status = 'SETTLED'"
+# An authorisation's money is moved by its captures, each of which is a payment of its own.
+_MOVED = """transaction.payments p JOIN transaction.payment_states s
+    ON s.payment_id = p.id AND s.status = 'SETTLED' AND p.capture = 'immediate'"""
+_SETTLED = f"SELECT count(*) FROM {_MOVED}"
 _POSTED = "SELECT count(*) FROM account.postings WHERE payment_id IS NOT NULL"
 
 REFUSED: tuple[Check, ...] = (
@@ -85,12 +88,13 @@ AGREED: tuple[Check, ...] = (
         6,
         "each settled payment was posted once, between its parties, for its amount",
         count=_SETTLED,
-        offender="""
+        offender=f"""
             SELECT format('payment %s is settled, and %s', id, fault) FROM (
                 SELECT p.id, CASE
                     WHEN l.posting_id IS NULL THEN 'no posting moved its money'
                     WHEN l.times > 1 THEN format('%s postings moved its money', l.times)
-                    WHEN l.legs <> 2 THEN format('its posting %s has %s entries', l.posting_id, l.legs)
+                    WHEN l.legs <> 2 AND l.owed_by IS NULL OR l.strays > 0
+                        THEN format('its posting %s has %s entries', l.posting_id, l.legs)
                     WHEN (l.debtor, l.creditor) IS DISTINCT FROM (p.debtor, p.creditor)
                         THEN format('posting %s is from %s to %s', l.posting_id, l.debtor, l.creditor)
                     WHEN (l.debit, l.credit, l.currency)
@@ -100,18 +104,22 @@ AGREED: tuple[Check, ...] = (
                          OR l.reverses IS DISTINCT FROM p.reverses
                         THEN format('posting %s is of another client or kind', l.posting_id)
                     END AS fault
-                FROM transaction.payments p
-                JOIN transaction.payment_states s ON s.payment_id = p.id AND s.status = 'SETTLED'
+                FROM {_MOVED}
                 LEFT JOIN (
                     SELECT q.payment_id, min(q.id::text) AS posting_id, count(DISTINCT q.id) AS times,
                            count(*) AS legs, min(q.client_id) AS client_id, min(q.kind) AS kind,
                            min(q.reverses::text)::uuid AS reverses, min(e.currency) AS currency,
-                           min(a.reference) FILTER (WHERE e.leg = 1) AS debtor,
+                           coalesce(min(o.reference), min(a.reference) FILTER (WHERE e.leg = 1)) AS debtor,
+                           min(o.reference) AS owed_by,
+                           -- Beside who pays and who is paid, only who pays in the place of the first.
+                           count(*) FILTER (WHERE e.leg <> 2 AND e.account_id <> q.owed_by
+                               AND a.reference <> 'system:receivable:' || e.currency) AS strays,
                            min(a.reference) FILTER (WHERE e.leg = 2) AS creditor,
-                           min(e.amount_minor) FILTER (WHERE e.leg = 1) AS debit,
+                           sum(e.amount_minor) FILTER (WHERE e.leg <> 2) AS debit,
                            min(e.amount_minor) FILTER (WHERE e.leg = 2) AS credit
                     FROM account.postings q JOIN account.entries e ON e.posting_id = q.id
                     JOIN account.accounts a ON a.id = e.account_id
+                    LEFT JOIN account.accounts o ON o.id = q.owed_by
                     WHERE q.payment_id IS NOT NULL GROUP BY q.payment_id
                 ) l ON l.payment_id = p.id
             ) examined WHERE fault IS NOT NULL ORDER BY id LIMIT 1
@@ -150,12 +158,13 @@ AGREED: tuple[Check, ...] = (
             FROM transaction.payments p
             JOIN transaction.payment_states s ON s.payment_id = p.id AND s.status <> 'PENDING'
             LEFT JOIN fraud.decisions d ON d.payment_id = p.id
-            WHERE d.payment_id IS NULL
+            WHERE (p.kind = 'capture' AND d.payment_id IS NOT NULL) OR p.kind <> 'capture' AND (
+               d.payment_id IS NULL
                OR (d.client_id, d.kind, d.debtor, d.creditor, d.amount_minor, d.currency, d.created_at)
                   <> (p.client_id, p.kind, p.debtor, p.creditor, p.amount_minor, p.currency, p.created_at)
                OR d.reference IS DISTINCT FROM p.reference
                OR (s.reason = 'screening_declined' AND d.decision <> 'decline')
-               OR (s.reason = 'review_declined' AND d.decision <> 'review')
+               OR (s.reason = 'review_declined' AND d.decision <> 'review'))
             ORDER BY p.id LIMIT 1
         """,
     ),

@@ -3,20 +3,30 @@
 from collections.abc import Mapping
 
 from florin.provision import app_of, owner_of
-from florin.services import SERVICES
+from florin.services import PROCESSES
 from florin.verification.checks import Audit, Check, Finding, found
 
 MESSAGING = ("inbox", "parked_actions", "quarantine")
 TABLES: Mapping[str, tuple[str, ...]] = {
-    "transaction": ("payments", "payment_events", "payment_batches", *MESSAGING),
+    "transaction": (
+        *("payments", "payment_events", "payment_batches", "payment_metadata"),
+        *("hold_ends", "payment_voids", "payment_refusals", *MESSAGING),
+    ),
     "account": (
         *("postings", "entries", "posting_declines", "account_state_changes", "idempotency_keys"),
+        *("account_overdraft_changes", "reversal_policy_changes", "held_changes"),
+        *("limit_changes", "account_time_zone_changes"),
+        *("customer_kyc_events", "customer_accounts"),
         *MESSAGING,
     ),
     "fraud": ("rule_sets", "decisions", "review_resolutions", *MESSAGING),
     "notification": ("webhook_endpoint_changes", "notifications", "webhook_attempts", *MESSAGING),
+    "identity": (
+        *("client_changes", "api_key_changes", "signing_key_changes"),
+        *("revocations", "sign_in_attempts"),
+    ),
 }
-assert set(TABLES) == set(SERVICES), "every schema has append-only tables"
+assert set(TABLES) == set(PROCESSES), "every schema has append-only tables"
 
 # tgtype: 2 before, 1 each row, 8 delete, 16 update, 32 truncate (catalog pg_trigger).
 _ROW, _STATEMENT = 1 | 2 | 8 | 16, 2 | 32
@@ -69,9 +79,9 @@ async def triggers_stand(audit: Audit) -> Finding:
 
 async def triggers_refuse(audit: Audit) -> Finding:
     """The function behind the triggers raises, in every schema."""
-    sound = {row["schema"] for row in await audit.snapshot.fetch(_FUNCTIONS, list(SERVICES))}
-    first = next((f"{one}.refuse_change() does not refuse" for one in SERVICES if one not in sound), None)
-    return found(len(SERVICES), first)
+    sound = {row["schema"] for row in await audit.snapshot.fetch(_FUNCTIONS, list(PROCESSES))}
+    first = next((f"{one}.refuse_change() does not refuse" for one in PROCESSES if one not in sound), None)
+    return found(len(PROCESSES), first)
 
 
 async def rights_absent(audit: Audit) -> Finding:
@@ -83,7 +93,7 @@ async def rights_absent(audit: Audit) -> Finding:
 
 async def roles_are_small(audit: Audit) -> Finding:
     """No role of a service is more than it should be, or a member of one that is."""
-    roles = [role for schema in SERVICES for role in (app_of(schema), owner_of(schema))]
+    roles = [role for schema in PROCESSES for role in (app_of(schema), owner_of(schema))]
     return found(len(roles), await audit.snapshot.fetchval(_ROLES, roles))
 
 

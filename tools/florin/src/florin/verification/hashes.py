@@ -7,6 +7,7 @@ import asyncpg
 import orjson
 from transaction_service.domain.hashing import event_hash, record_hash
 from transaction_service.domain.payment import Kind, PaymentOrder, canonical_form
+from transaction_service.domain.terms import Terms
 
 from florin.verification.checks import Audit, Check, Finding
 
@@ -44,8 +45,10 @@ async def records(audit: Audit) -> Finding:
 def _record_fault(row: "asyncpg.Record") -> str | None:
     try:
         order = _order(row)
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError, AssertionError) as error:
         return f"not a payment that can have been accepted: {error}"
+    if row["terms"] is not None and (order.terms or Terms()).form() != orjson.loads(row["terms"]):
+        return "its terms say more than such terms can"
     computed = record_hash(canonical_form(row["id"], order, row["created_at"]))
     return None if computed == row["hash"] else "the record does not have the hash it was stored with"
 
@@ -79,6 +82,8 @@ def _order(row: "asyncpg.Record") -> PaymentOrder:
         capture=row["capture"],
         kind=Kind(row["kind"]),
         reverses=row["reverses"],
+        captures=row["captures"],
+        terms=None if row["terms"] is None else Terms.of_form(orjson.loads(row["terms"])),
     )
 
 

@@ -2,9 +2,12 @@
 
 from florin.verification.checks import Check, query
 
+# ruff: noqa: S608 - what is put into these statements are constants of this module
+
 _POSTINGS = "SELECT count(*) FROM account.postings"
 _ENTRIES = "SELECT count(*) FROM account.entries"
 _ACCOUNTS = "SELECT count(*) FROM account.accounts"
+_ASKED_FOR = "'deposit', 'withdrawal', 'collection'"
 
 CHECKS: tuple[Check, ...] = (
     query(
@@ -119,10 +122,30 @@ CHECKS: tuple[Check, ...] = (
         "no account ever stood beyond its overdraft",
         count=_ENTRIES,
         offender="""
-            SELECT format('account %s of %s stood at %s after entry %s, with an overdraft of %s', a.reference,
-                          a.client_id, e.balance_after_minor, e.entry_number, a.overdraft_minor)
+            SELECT format('account %s of %s stood at %s after entry %s, with an overdraft of %s at most',
+                          a.reference, a.client_id, e.balance_after_minor, e.entry_number,
+                          greatest(a.overdraft_minor, o.highest))
             FROM account.entries e JOIN account.accounts a ON a.id = e.account_id
-            WHERE e.balance_after_minor + a.overdraft_minor < 0 ORDER BY e.account_id, e.entry_number LIMIT 1
+            LEFT JOIN (SELECT account_id, greatest(max(previous_minor), max(overdraft_minor)) AS highest
+                       FROM account.account_overdraft_changes GROUP BY account_id) o ON o.account_id = a.id
+            WHERE e.balance_after_minor + greatest(a.overdraft_minor, o.highest) < 0
+            ORDER BY e.account_id, e.entry_number LIMIT 1
+        """,
+    ),
+    query(
+        2,
+        "each overdraft is the one that its history ends with, each change made to the one before",
+        count="SELECT count(*) FROM account.account_overdraft_changes",
+        offender="""
+            SELECT format('account %s of %s has an overdraft of %s, its history goes from %s to %s, then %s',
+                          a.reference, a.client_id, a.overdraft_minor, c.previous_minor, c.overdraft_minor,
+                          c.following)
+            FROM (SELECT account_id, id, previous_minor, overdraft_minor,
+                         lead(previous_minor) OVER (PARTITION BY account_id ORDER BY id) AS following
+                  FROM account.account_overdraft_changes) c
+            JOIN account.accounts a ON a.id = c.account_id
+            WHERE c.overdraft_minor IS DISTINCT FROM coalesce(c.following, a.overdraft_minor)
+            ORDER BY c.account_id, c.id LIMIT 1
         """,
     ),
     query(
@@ -135,28 +158,29 @@ CHECKS: tuple[Check, ...] = (
             FROM account.accounts a
             LEFT JOIN (SELECT DISTINCT ON (account_id) account_id, state FROM account.account_state_changes
                        ORDER BY account_id, id DESC) s ON s.account_id = a.id
-            WHERE a.state IS DISTINCT FROM s.state OR (a.state = 'CLOSED' AND a.posted_minor <> 0)
+            WHERE a.state IS DISTINCT FROM s.state
+               OR (a.state = 'CLOSED' AND (a.posted_minor <> 0 OR a.held_minor <> 0))
             ORDER BY a.id LIMIT 1
         """,
     ),
     query(
         6,
-        "money was paid in because it was asked for, once, and opened with once",
+        "money was paid in, out or back because it was asked for, once, and opened with once",
         count="SELECT count(*) FROM account.postings WHERE payment_id IS NULL",
-        offender="""
+        offender=f"""
             SELECT fault FROM (
-                SELECT p.id::text AS id, format('posting %s is a deposit nobody asked for', p.id) AS fault
+                SELECT p.id::text AS id, format('posting %s is a %s nobody asked for', p.id, p.kind) AS fault
                 FROM account.postings p
-                LEFT JOIN (SELECT client_id, answer->>'posting_id' AS posting_id
-                           FROM account.idempotency_keys WHERE operation = 'deposit') k
-                    ON k.client_id = p.client_id AND k.posting_id = p.id::text
-                WHERE p.kind = 'deposit' AND k.posting_id IS NULL
+                LEFT JOIN (SELECT client_id, operation, answer->>'posting_id' AS posting_id
+                           FROM account.idempotency_keys WHERE operation IN ({_ASKED_FOR})) k
+                    ON k.client_id = p.client_id AND k.operation = p.kind AND k.posting_id = p.id::text
+                WHERE p.kind IN ({_ASKED_FOR}) AND k.posting_id IS NULL
                 UNION ALL
                 SELECT k.posting_id,
-                       format('posting %s was answered as a deposit and is not there', k.posting_id)
-                FROM (SELECT answer->>'posting_id' AS posting_id FROM account.idempotency_keys
-                      WHERE operation = 'deposit') k
-                LEFT JOIN account.postings p ON p.kind = 'deposit' AND p.id::text = k.posting_id
+                       format('posting %s was answered as a %s and is not there', k.posting_id, k.operation)
+                FROM (SELECT operation, answer->>'posting_id' AS posting_id FROM account.idempotency_keys
+                      WHERE operation IN ({_ASKED_FOR})) k
+                LEFT JOIN account.postings p ON p.kind = k.operation AND p.id::text = k.posting_id
                 WHERE p.id IS NULL
                 UNION ALL
                 SELECT p.id::text, format('posting %s opens account %s, which was open', p.id, a.reference)

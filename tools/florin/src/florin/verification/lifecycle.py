@@ -1,6 +1,6 @@
 """Payments: each moves legally to one end, and the client hears of exactly that end."""
 
-from transaction_service.domain.lifecycle import NEXT, TERMINAL
+from transaction_service.domain.lifecycle import NEXT, TERMINAL, Status
 
 from florin.verification.checks import Check, query
 from florin.verification.in_flight import AWAITED_SUBJECTS
@@ -11,12 +11,23 @@ _TERMINAL = ", ".join(f"'{status}'" for status in sorted(TERMINAL))
 _LEGAL = ", ".join(f"('{a}', '{b}')" for a, following in NEXT.items() for b in sorted(following))
 # The relay prunes what was sent a week ago: only of younger payments must every notice still be there.
 _KEPT = "interval '6 days'"
-_NOTICES = """(
+# The type of notice that tells each step.
+_TOLD_BY = {
+    Status.REVIEW: "florin.payment.in-review.v1",
+    Status.APPROVED: "florin.payment.approved.v1",
+    Status.SETTLED: "florin.payment.settled.v1",
+    Status.REJECTED: "florin.payment.rejected.v1",
+    Status.VOIDED: "florin.payment.voided.v1",
+    Status.EXPIRED: "florin.payment.expired.v1",
+}
+_NOTICES = f"""(
     SELECT n.position, n.event_id, n.type, n.body::jsonb AS event FROM transaction.outbox n
-    WHERE n.type IN ('florin.payment.settled.v1', 'florin.payment.rejected.v1', 'florin.payment.in-review.v1')
+    WHERE n.type IN ({", ".join(f"'{name}'" for name in _TOLD_BY.values())})
 )"""
-_STATUS_OF = """CASE type WHEN 'florin.payment.settled.v1' THEN 'SETTLED'
-    WHEN 'florin.payment.rejected.v1' THEN 'REJECTED' ELSE 'REVIEW' END"""
+_STATUS_OF = (
+    f"""CASE n.type {" ".join(f"WHEN '{name}' THEN '{status}'" for status, name in _TOLD_BY.items())} END"""
+)
+_ENDS_TOLD_BY = ", ".join(f"'{name}'" for status, name in _TOLD_BY.items() if status in TERMINAL)
 
 # ruff: noqa: S608 - what is put into these statements are constants of this module and its neighbours
 
@@ -84,6 +95,9 @@ CHECKS: tuple[Check, ...] = (
             WHERE status NOT IN ({_TERMINAL})
               AND NOT (status = 'REVIEW'
                        AND EXISTS (SELECT FROM fraud.review_queue q WHERE q.payment_id = s.payment_id))
+              AND NOT (status = 'APPROVED'
+                       AND EXISTS (SELECT FROM transaction.payments p
+                                   WHERE p.id = s.payment_id AND p.capture = 'manual'))
               AND payment_id::text NOT IN ({AWAITED_SUBJECTS})
             ORDER BY payment_id LIMIT 1
         """,
@@ -120,9 +134,9 @@ CHECKS: tuple[Check, ...] = (
                           coalesce(n.times, 0))
             FROM transaction.payment_states s
             LEFT JOIN (SELECT subject, count(*) AS times FROM transaction.outbox
-                       WHERE type IN ('florin.payment.settled.v1', 'florin.payment.rejected.v1')
+                       WHERE type IN ({_ENDS_TOLD_BY})
                        GROUP BY subject) n ON n.subject = s.payment_id::text
-            WHERE s.status IN ('SETTLED', 'REJECTED') AND coalesce(n.times, 0) <> 1
+            WHERE s.status IN ({_TERMINAL}) AND coalesce(n.times, 0) <> 1
               AND s.updated_at > now() - {_KEPT}
             ORDER BY s.payment_id LIMIT 1
         """,

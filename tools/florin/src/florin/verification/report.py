@@ -16,13 +16,30 @@ from florin.credentials import Credentials
 from florin.environment import Surroundings
 from florin.provision import AUDITOR, connect
 from florin.services import SERVICES
-from florin.verification import SETTLE_S, agreement, append_only, hashes, ledger, lifecycle, metadata, quiet
+from florin.verification import (
+    SETTLE_S,
+    agreement,
+    append_only,
+    customers,
+    hashes,
+    holds,
+    ledger,
+    lifecycle,
+    limits,
+    metadata,
+    quiet,
+    system_accounts,
+)
 from florin.verification.checks import INVARIANTS, Audit, Check, Finding, Snapshot
 
 CHECKS: tuple[Check, ...] = tuple(
     sorted(
         (
             *ledger.CHECKS,
+            *system_accounts.CHECKS,
+            *holds.CHECKS,
+            *customers.CHECKS,
+            *limits.CHECKS,
             *lifecycle.CHECKS,
             *agreement.REFUSED,
             *agreement.ONCE,
@@ -149,6 +166,7 @@ def secrets_of(credentials: Credentials) -> Mapping[str, str]:
         "broker": credentials.broker,
         "redis": credentials.redis,
         "api_key_pepper": credentials.api_key_pepper,
+        "blind_index_key": credentials.blind_index_key,
         **{f"of role {role}": secret for role, secret in credentials.roles.items()},
         **{f"API key of {client}": key for client, key in credentials.api_keys.items()},
     }

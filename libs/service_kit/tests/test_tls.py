@@ -1,0 +1,198 @@
+"""TLS to real servers under a throwaway authority: the right one is believed, and nobody else."""
+
+import asyncio
+import contextlib
+import secrets
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis as redis_library
+from florin.backing import Postgres, RabbitMQ
+from florin.backing.redis import Redis
+from florin.credentials import Credentials
+from florin.ports import Ports, reserved_base
+from messaging import broker
+from messaging.failures import BrokerUnavailable
+from redis.asyncio import Redis as RedisClient
+from service_kit.addresses import with_authority
+from service_kit.database import Database, DatabaseUnavailable
+from testkit.backing import PASSABLE, Backing
+from testkit.tls import Authority
+
+# The certificates' only name; 127.0.0.1 leads to the same servers under another.
+NAME = "localhost"
+# Length and code of the message by which a client of Postgres asks for TLS.
+SSL_REQUEST = struct.pack("!II", 8, 80_877_103)
+KINDS = ("postgres", "rabbitmq", "redis")
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server that speaks TLS: its address without the authority, and how a client of ours reaches it."""
+
+    url: str
+    plain_url: str
+    reach: Callable[[str], Awaitable[None]]
+    refusal: type[Exception]
+
+
+async def reach_postgres(url: str) -> None:
+    database = Database(url)
+    try:
+        await database.ping()
+    finally:
+        await database.close()
+
+
+async def reach_rabbitmq(url: str) -> None:
+    await broker.close_quietly(await broker.connect(url, name="test"))
+
+
+async def reach_redis(url: str) -> None:
+    client = RedisClient.from_url(url)
+    try:
+        assert await client.ping()
+    finally:
+        await client.aclose()
+
+
+@pytest.fixture(scope="module")
+def folder(backing: Backing) -> Path:
+    made = backing.folder / f"tls-{secrets.token_hex(4)}"
+    made.mkdir()
+    made.chmod(PASSABLE)
+    return made
+
+
+@pytest.fixture(scope="module")
+def authority(folder: Path) -> Authority:
+    return Authority(folder, "good")
+
+
+@pytest.fixture(scope="module")
+async def servers(folder: Path, authority: Authority) -> AsyncIterator[dict[str, Server]]:
+    """Postgres, RabbitMQ and Redis of this module's own, each with a certificate for `NAME`."""
+    credentials = Credentials.make()
+    async with contextlib.AsyncExitStack() as closing:
+        ports = Ports(closing.enter_context(reserved_base()))
+        yield {
+            "postgres": await _postgres(closing, folder, ports, authority),
+            "rabbitmq": _rabbitmq(closing, folder, ports, authority, credentials),
+            "redis": _redis(closing, folder, ports, authority),
+        }
+
+
+async def _postgres(
+    closing: contextlib.AsyncExitStack, folder: Path, ports: Ports, authority: Authority
+) -> Server:
+    server = Postgres(folder=folder / "postgres", run_dir=folder, port=ports.postgres, password="hunter2")
+    closing.callback(server.wipe)
+    closing.callback(server.kill)
+    server.start()
+    issued = authority.issue(NAME)
+    speaks_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    speaks_tls.load_cert_chain(issued.certificate, issued.key)
+
+    async def front(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """What a server built with TLS does before anything else: the embedded one is built without."""
+        with contextlib.closing(writer), contextlib.suppress(OSError, EOFError):
+            if await reader.readexactly(len(SSL_REQUEST)) != SSL_REQUEST:
+                return
+            writer.write(b"S")
+            await writer.start_tls(speaks_tls)
+            upstream, behind = await asyncio.open_connection("127.0.0.1", ports.postgres)
+            with contextlib.closing(behind):
+                await asyncio.gather(_pour(reader, behind), _pour(upstream, writer))
+
+    listening = await asyncio.start_server(front, "127.0.0.1", 0)
+    closing.callback(listening.close)
+    port = listening.sockets[0].getsockname()[1]
+    url = f"postgresql://postgres:hunter2@{NAME}:{port}/postgres"
+    return Server(url, f"{url}?sslmode=disable", reach_postgres, DatabaseUnavailable)
+
+
+async def _pour(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while part := await source.read(65_536):
+        target.write(part)
+        await target.drain()
+    target.close()
+
+
+def _rabbitmq(
+    closing: contextlib.AsyncExitStack,
+    folder: Path,
+    ports: Ports,
+    authority: Authority,
+    credentials: Credentials,
+) -> Server:
+    place = folder / "rabbitmq"
+    issued = authority.issue(NAME)
+    port = ports.base + 120
+    (place / "conf.d").mkdir(parents=True)
+    (place / "conf.d" / "tls.conf").write_text(
+        f"listeners.ssl.local = 127.0.0.1:{port}\n"
+        f"ssl_options.cacertfile = {authority.file}\n"
+        f"ssl_options.certfile = {issued.certificate}\n"
+        f"ssl_options.keyfile = {issued.key}\n"
+        "ssl_options.verify = verify_none\n"
+    )
+    server = RabbitMQ(
+        folder=place, run_dir=folder, ports=ports, password=credentials.broker, node=credentials.node
+    )
+    closing.callback(server.epmd.kill)
+    closing.callback(server.kill)
+    server.start()
+    login = server.url.partition("://")[2].rpartition("@")[0]
+    where = f"{login}@{NAME}:{port}/"
+    return Server(f"amqps://{where}", f"amqp://{where}", reach_rabbitmq, BrokerUnavailable)
+
+
+def _redis(closing: contextlib.AsyncExitStack, folder: Path, ports: Ports, authority: Authority) -> Server:
+    server = Redis(folder=folder / "redis", run_dir=folder, port=ports.redis, password="hunter2")
+    closing.callback(server.kill)
+    server.start()
+    issued = authority.issue(NAME)
+    port = ports.base + 121
+    with redis_library.Redis.from_url(server.url) as client:
+        client.config_set("tls-cert-file", str(issued.certificate))
+        client.config_set("tls-key-file", str(issued.key))
+        client.config_set("tls-ca-cert-file", str(authority.file))
+        client.config_set("tls-auth-clients", "no")
+        client.config_set("tls-port", str(port))
+    where = f":hunter2@{NAME}:{port}/0"
+    return Server(f"rediss://{where}", f"redis://{where}", reach_redis, redis_library.ConnectionError)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_right_authority_connects(
+    servers: dict[str, Server], authority: Authority, kind: str
+) -> None:
+    await servers[kind].reach(with_authority(servers[kind].url, authority.file))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_certificate_of_another_authority_is_refused(
+    servers: dict[str, Server], folder: Path, kind: str
+) -> None:
+    stranger = Authority(folder, f"stranger-{kind}")
+    with pytest.raises(servers[kind].refusal):
+        await servers[kind].reach(with_authority(servers[kind].url, stranger.file))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_certificate_for_another_host_is_refused(
+    servers: dict[str, Server], authority: Authority, kind: str
+) -> None:
+    elsewhere = servers[kind].url.replace(f"@{NAME}", "@127.0.0.1")
+    with pytest.raises(servers[kind].refusal):
+        await servers[kind].reach(with_authority(elsewhere, authority.file))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_plaintext_is_refused(servers: dict[str, Server], kind: str) -> None:
+    with pytest.raises(servers[kind].refusal):
+        await servers[kind].reach(servers[kind].plain_url)

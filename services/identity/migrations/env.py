@@ -1,0 +1,5 @@
+"""Hands the migrations to the runner that every service shares."""
+
+from service_kit.migrations import run_env
+
+run_env()

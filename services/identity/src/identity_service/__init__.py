@@ -1,0 +1,1 @@
+"""Says who may call: clients, their keys, and the tokens they get."""

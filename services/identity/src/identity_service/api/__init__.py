@@ -1,0 +1,1 @@
+"""What is asked over HTTP: translate in, call one operation, translate out."""

@@ -1,0 +1,32 @@
+"""What the routes that concern people are given to work with, and whom they let in."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Path
+from service_kit.auth import Client, requires
+
+from identity_service.api.parts import IdentityParts
+from identity_service.operations.administer_people import Administrator
+from identity_service.operations.door import Door
+
+PeopleReader = Annotated[Client, Depends(requires("people:admin"))]
+PeopleAdministrator = Annotated[Client, Depends(requires("people:admin", fresh=True))]
+PersonPath = Annotated[UUID, Path(description="The person's id.")]
+SessionPath = Annotated[UUID, Path(description="The session's id.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleParts:
+    """Made once by app.py. `origin` is where people reach this service, if a proxy changes its name."""
+
+    identity: IdentityParts
+    door: Door
+    breached: Container[str]
+    origin: str | None
+
+    def administrator(self, caller: Client) -> Administrator:
+        """The caller as who does something for people of its own client, or of every one for the staff."""
+        return Administrator(actor=caller.actor, reach=None if self.identity.is_staff(caller) else caller.id)
