@@ -67,13 +67,29 @@ def build(role: Role) -> Process:
     async def close() -> None:
         tell("database closed")
 
+    async def told() -> None:
+        answer = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def heard() -> None:
+            loop.remove_reader(sys.stdin)
+            if sys.stdin.readline():  # the end of the test's words is no answer
+                answer.set()
+
+        loop.add_reader(sys.stdin, heard)
+        await answer.wait()
+        tell("told")
+
     process = Process(
         "sample",
         HealthServer(host="127.0.0.1", port=INTERNAL_PORT, checks={"database": database}),
         drain_timeout_s=1.0 if MODE == "stuck" else 10.0,
         start_timeout_s=1.0,
+        settle_timeout_s=60.0 if MODE == "learns" else 0.2,
     )
     process.before_start("database", database)
+    if MODE in {"learns", "never learns"}:
+        process.before_ready("teacher", told)
     process.at_end("database", close)
     process.add("relay", Part("relay"))
     if role != "api":

@@ -79,6 +79,7 @@ async def start() -> AsyncIterator[Start]:
             mode,
             word,
             *more,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -157,6 +158,38 @@ async def test_an_outage_at_the_start_is_waited_out(start: Start) -> None:
     assert status == 0
     assert "consumer runs" not in words
     assert any(line["event"] == "waiting to start" for line in lines)
+
+
+async def test_it_is_not_ready_before_it_has_learnt_what_it_waits_for(start: Start) -> None:
+    process = await start("learns")
+    assert process.child.stderr is not None
+    assert process.child.stdin is not None
+    # Both parts run already: work that needs no teacher goes on.
+    assert {await process.child.stderr.readline() for _ in range(2)} == {b"relay runs\n", b"consumer runs\n"}
+    assert (await process.get("/readyz")).json()["status"] == "starting"
+    process.child.stdin.write(b"told\n")
+    await process.child.stdin.drain()
+    await until(process.is_ready)
+    status, words, _ = await process.end(signal.SIGTERM)
+    assert status == 0
+    assert words[0] == "told"
+
+
+async def test_a_teacher_who_is_away_does_not_keep_it_from_being_ready(start: Start) -> None:
+    process = await start("never learns")
+    await until(process.is_ready)
+    status, _, lines = await process.end(signal.SIGTERM)
+    assert status == 0
+    assert any(line["event"] == "ready without" and line["missing"] == ["teacher"] for line in lines)
+
+
+async def test_asked_to_end_it_no_longer_waits_to_learn(start: Start) -> None:
+    process = await start("learns")
+    assert process.child.stderr is not None
+    assert await process.child.stderr.readline()
+    status, _, lines = await process.end(signal.SIGTERM)
+    assert status == 0
+    assert lines[-1]["clean"] is True
 
 
 @pytest.mark.parametrize("mode", ["refused", "never up"])

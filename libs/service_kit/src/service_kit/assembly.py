@@ -77,6 +77,7 @@ class Foundation:
             authentication = Authentication.of(settings, self.clock)
             for name, component in authentication.components:
                 process.add(name, component)
+            process.before_ready("what identity tells", authentication.learnt)
             process.at_end("connections to the issuer", authentication.close)
             app = api(authentication)
             app.state.rate_limiter = limiter = RateLimiter.of(

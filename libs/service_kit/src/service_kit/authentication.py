@@ -72,6 +72,11 @@ class Authentication:
             except Unauthenticated:
                 raise refused from None
 
+    async def learnt(self) -> None:
+        """Returns once everybody who is asked has answered: before, good callers may be refused."""
+        for _, poller in self.components:
+            await poller.answered()
+
     async def close(self) -> None:
         """Closes the connections to the issuer."""
         if self._http is not None:

@@ -53,8 +53,10 @@ class Process:
     health: HealthServer
     drain_timeout_s: float = 25.0
     start_timeout_s: float = 60.0
+    settle_timeout_s: float = 10.0
     _starters: list[tuple[str, Callable[[], Awaitable[Any]]]] = field(default_factory=list)
     _components: list[tuple[str, Component]] = field(default_factory=list)
+    _awaited: list[tuple[str, Callable[[], Awaitable[Any]]]] = field(default_factory=list)
     _closers: list[tuple[str, Callable[[], Awaitable[Any]]]] = field(default_factory=list)
 
     def before_start(self, name: str, check: Callable[[], Awaitable[Any]]) -> None:
@@ -65,6 +67,11 @@ class Process:
     def add(self, name: str, component: Component) -> None:
         """A component to run."""
         self._components.append((name, component))
+
+    def before_ready(self, name: str, condition: Callable[[], Awaitable[Any]]) -> None:
+        """Waited for, once all runs, before the process says that it is ready; but not for ever, because it
+        can do part of its work without."""
+        self._awaited.append((name, condition))
 
     def at_end(self, name: str, close: Callable[[], Awaitable[Any]]) -> None:
         """Runs when every component has stopped; the last one added runs first."""
@@ -82,6 +89,7 @@ class Process:
             for name, component in self._components:
                 tasks[name] = asyncio.create_task(component.run(), name=name)
             _collect_seldom()
+            await self._settle(asked)
             self.health.readiness.set_ready()
             _log.info("started", components=list(tasks))
             status = await _until_asked_or_failed(asked, {**tasks, "health": health})
@@ -103,6 +111,21 @@ class Process:
         if health.done():
             _log.critical("cannot start: no internal port", error=str(health.exception()))
         return not asked.is_set() and not health.done()
+
+    async def _settle(self, asked: asyncio.Event) -> None:
+        waiting = {asyncio.ensure_future(condition()): name for name, condition in self._awaited}
+        ending = asyncio.create_task(asked.wait())
+        try:
+            async with asyncio.timeout(self.settle_timeout_s):
+                for condition in waiting:
+                    await asyncio.wait({condition, ending}, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            missing = [name for condition, name in waiting.items() if not condition.done()]
+            _log.warning("ready without", missing=missing, waited_s=self.settle_timeout_s)
+        finally:
+            for task in (*waiting, ending):
+                task.cancel()
+            await asyncio.gather(*waiting, ending, return_exceptions=True)
 
     async def _passes(self, name: str, check: Callable[[], Awaitable[Any]], deadline: float) -> bool:
         try:

@@ -29,7 +29,12 @@ class Poller:
         self._pause_s = pause_s
         self._nudged = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._answered = asyncio.Event()
         self._failing = False
+
+    async def answered(self) -> None:
+        """Returns once there has been an answer, ever."""
+        await self._answered.wait()
 
     def nudge(self) -> None:
         """Asks for the answer soon: what is known does not suffice."""
@@ -62,6 +67,7 @@ class Poller:
             if self._failing:
                 _log.info("learns again", what=self._name)
             self._failing = False
+            self._answered.set()
 
 
 async def _wait_for(event: asyncio.Event, timeout_s: float) -> None:
