@@ -223,6 +223,26 @@ async def test_an_unknown_kid_makes_the_issuer_be_asked_at_once(issuer: Issuer) 
         await running
 
 
+async def test_news_of_the_feed_make_the_issuer_be_asked_at_once(
+    issuer: Issuer, environment: pytest.MonkeyPatch
+) -> None:
+    """A key that is to sign is known before it does, and one that leaked is forgotten, long before the minute
+    after which the keys are asked for anyhow."""
+    believe(environment, issuer)
+    process = Authentication.of(ServiceSettings.read(), SystemClock())
+    running = [asyncio.create_task(component.run()) for _, component in process.components]
+    await process.learnt()
+    withdrawn, issuer.signing = issuer.token(), new_key("second")
+    issuer.published = [issuer.signing]
+    issuer.version += 1
+    await eventually(lambda: refuses(process, withdrawn), timeout_s=20)
+    process.authenticate(issuer.token())
+    for _, component in process.components:
+        component.stop()
+    await asyncio.gather(*running)
+    await process.close()
+
+
 async def _has_keys(keys: KeySet) -> bool:
     return bool(keys.keys)
 
@@ -238,13 +258,18 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
     return monkeypatch
 
 
-async def test_a_process_believes_whom_its_settings_name(
-    issuer: Issuer, environment: pytest.MonkeyPatch
-) -> None:
+def believe(environment: pytest.MonkeyPatch, issuer: Issuer) -> None:
+    """Let the settings name this issuer."""
     environment.setenv("FLORIN_TOKEN_ISSUER", ISSUER)
     environment.setenv("FLORIN_JWKS_URL", f"{issuer.url}/.well-known/jwks.json")
     environment.setenv("FLORIN_TRUST_URL", f"{issuer.url}/internal/v1/trust")
     environment.setenv("FLORIN_TRUST_KEY", FEED_KEY)
+
+
+async def test_a_process_believes_whom_its_settings_name(
+    issuer: Issuer, environment: pytest.MonkeyPatch
+) -> None:
+    believe(environment, issuer)
     process = Authentication.of(ServiceSettings.read(), SystemClock())
     running = [asyncio.create_task(component.run()) for _, component in process.components]
     await eventually(lambda: accepts(process, issuer.token()))

@@ -42,16 +42,20 @@ class Authentication:
             return cls(file)
         http = httpx2.AsyncClient(timeout=ASK_TIMEOUT_S, trust_env=False, follow_redirects=False)
         components: list[tuple[str, Poller]] = []
-        tokens, trust = None, None
+        tokens, trust, on_news = None, None, None
         if settings.token_issuer is not None:
             assert settings.jwks_url is not None
             keys = KeySet(settings.jwks_url, http)
             tokens = TokenVerifier(settings.token_issuer, settings.token_audience, keys, clock)
             components.append(("issuer's keys", keys.poller))
+            # The feed's news may be of a key that is about to sign, or of one that signs no more.
+            on_news = keys.poller.nudge
         if settings.trust_url is not None:
             assert settings.trust_key is not None
             pepper = settings.api_key_pepper
-            trust = TrustFeed(settings.trust_url, settings.trust_key, http, pepper=pepper, clock=clock)
+            trust = TrustFeed(
+                settings.trust_url, settings.trust_key, http, pepper=pepper, clock=clock, on_news=on_news
+            )
             components.append(("trust", trust.poller))
         return cls(file, tokens=tokens, trust=trust, components=components, http=http)
 

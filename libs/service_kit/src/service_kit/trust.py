@@ -5,7 +5,7 @@ identity. What was had last is kept while identity is away; `florin_trust_age_se
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -63,7 +63,8 @@ class _Trust:
 
 
 class TrustFeed:
-    """What identity last told, and the component that asks it (`poller`)."""
+    """What identity last told, and the component that asks it (`poller`); `on_news` is called whenever that
+    is something else than before."""
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class TrustFeed:
         pepper: SecretStr,
         clock: Clock,
         every_s: float = EVERY_S,
+        on_news: Callable[[], None] | None = None,
     ) -> None:
         self.poller = Poller("the trust feed", self._ask, every_s=every_s, pause_s=min(_PAUSE_S, every_s))
         self._url = url
@@ -81,6 +83,7 @@ class TrustFeed:
         self._http = http
         self._pepper = pepper.get_secret_value().encode()
         self._clock = clock
+        self._on_news = on_news
         self._etag: str | None = None
         self._trust: _Trust | None = None
         self._told_at = _NEVER
@@ -117,6 +120,8 @@ class TrustFeed:
         if answer.status_code == 200:
             self._trust = _read(answer.content, self._pepper)
             self._etag = answer.headers.get("etag")
+            if self._on_news is not None:
+                self._on_news()
         elif answer.status_code != 304 or self._trust is None:
             raise Unusable(f"status {answer.status_code}")
         self._told_at = time.monotonic()

@@ -4,8 +4,10 @@ import base64
 import json
 from typing import Any
 
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from identity_service.domain.signing_key import KNOWN_AFTER
 
 from .office import ISSUER, Office, client_id
 
@@ -22,6 +24,11 @@ async def jwks(office: Office) -> dict[str, dict[str, str]]:
     """The published keys by kid."""
     answer = await office.send("GET", "/.well-known/jwks.json", caller=None)
     return {key["kid"]: key for key in answer.json()["keys"]}
+
+
+async def rotate(office: Office, *, overlap_s: int) -> httpx2.Response:
+    """Ask for another key to sign."""
+    return await office.send("POST", "/v1/signing-keys/rotations", {"overlap_s": overlap_s})
 
 
 async def verify(office: Office, token: str) -> None:
@@ -135,10 +142,12 @@ async def test_ended_keys_and_suspended_clients_get_none(office: Office) -> None
 
 
 async def test_rotation_lets_the_key_sign_that_all_know_already(office: Office) -> None:
+    await rotate(office, overlap_s=0)
     shown = await customer(office)
     old = await token(office, shown)
     before = await jwks(office)
-    rotated = (await office.send("POST", "/v1/signing-keys/rotations", {"overlap_s": 60})).json()["items"]
+    office.clock.move(seconds=KNOWN_AFTER.seconds)
+    rotated = (await rotate(office, overlap_s=60)).json()["items"]
     assert [key["state"] for key in rotated] == ["retired", "active", "next"]
     new = await token(office, shown)
     assert part(old, 0)["kid"] == rotated[0]["kid"]
@@ -150,6 +159,28 @@ async def test_rotation_lets_the_key_sign_that_all_know_already(office: Office) 
     published = await jwks(office)
     assert rotated[0]["kid"] not in published
     assert {rotated[1]["kid"], rotated[2]["kid"]} <= published.keys()
+
+
+async def test_a_key_that_services_may_not_know_yet_does_not_sign(office: Office) -> None:
+    """Unless the one that signs has leaked."""
+    assert (await rotate(office, overlap_s=0)).status_code == 201
+    office.clock.move(seconds=KNOWN_AFTER.seconds - 1)
+    before = await office.rows("SELECT kid, state FROM signing_keys ORDER BY kid")
+    hasty = await rotate(office, overlap_s=1)
+    assert (hasty.status_code, hasty.json()["code"]) == (409, "standby_too_young")
+    assert hasty.headers["retry-after"] == "1"
+    assert await office.rows("SELECT kid, state FROM signing_keys ORDER BY kid") == before
+    assert (await rotate(office, overlap_s=0)).status_code == 201
+    office.clock.move(seconds=KNOWN_AFTER.seconds)
+    assert (await rotate(office, overlap_s=1)).status_code == 201
+
+
+async def test_the_feed_says_that_there_is_another_signing_key(office: Office) -> None:
+    """By its version: services fetch the keys again."""
+    before = (await office.send("GET", "/internal/v1/trust", caller="feed")).headers["etag"]
+    assert (await rotate(office, overlap_s=0)).status_code == 201
+    after = await office.send("GET", "/internal/v1/trust", caller="feed", headers={"if-none-match": before})
+    assert after.status_code == 200
 
 
 async def test_signing_keys_are_sealed_and_bound_to_their_row(office: Office) -> None:

@@ -1,10 +1,13 @@
 """How the service's own errors are told to a client: the one table of them."""
 
+import math
+
 from service_kit.field_errors import FieldError
 from service_kit.problems import ErrorMap, Problem, invalid_request, not_found
 
 from identity_service.domain.api_key import ExpiryPassed, KeyEnded, KeyNotFound
 from identity_service.domain.client import ClientExists, ClientNotFound, ClientSuspended, ScopesNotGranted
+from identity_service.domain.signing_key import StandbyTooYoung
 
 
 def _client_exists(_error: ClientExists) -> Problem:
@@ -32,6 +35,12 @@ def _key_ended(_error: KeyEnded) -> Problem:
     return Problem(409, "key_ended", "Key ended", detail)
 
 
+def _standby_too_young(error: StandbyTooYoung) -> Problem:
+    detail = "Some service may not know yet the key that would sign. Nothing was done; rotate again later."
+    headers = {"retry-after": str(math.ceil(error.left.total_seconds()))}
+    return Problem(409, "standby_too_young", "Standby key too young", detail, headers=headers)
+
+
 ERRORS: ErrorMap = {
     ClientNotFound: lambda _: not_found("client"),
     ClientExists: _client_exists,
@@ -39,5 +48,6 @@ ERRORS: ErrorMap = {
     ScopesNotGranted: _scopes_not_granted,
     KeyNotFound: lambda _: not_found("key"),
     KeyEnded: _key_ended,
+    StandbyTooYoung: _standby_too_young,
     ExpiryPassed: lambda _: invalid_request(FieldError("not_after", "has passed already", "expiry_passed")),
 }

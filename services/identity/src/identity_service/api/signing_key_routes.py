@@ -6,7 +6,7 @@ from typing import Self
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from identity_service.api.parts import Administrator, FreshAdministrator, IdentityParts
+from identity_service.api.parts import Administrator, FreshAdministrator, IdentityParts, conflict
 from identity_service.api.schemas import Request
 from identity_service.domain.signing_key import DEFAULT_OVERLAP, LONGEST_OVERLAP, SigningKey, SigningState
 from identity_service.operations.rotate_signing_keys import rotate_signing_keys
@@ -66,7 +66,12 @@ def signing_key_routes(parts: IdentityParts) -> APIRouter:
             keys = await signing_keys.list_newest(connection, limit=_SHOWN)
         return SigningKeys(items=[SigningKeyOut.of(key) for key in keys])
 
-    @router.post("/rotations", status_code=201, summary="Let the next key sign")
+    @router.post(
+        "/rotations",
+        status_code=201,
+        summary="Let the next key sign",
+        responses=conflict("The key that stands by was made seconds ago: `standby_too_young`."),
+    )
     async def rotate_keys(caller: FreshAdministrator, body: SigningRotation | None = None) -> SigningKeys:
         """For Florin's own staff. The key that stands by signs from now on, and a new one stands by; what the
         old one signed is believed for `overlap_s`. Answers the three, the old one first."""

@@ -8,6 +8,8 @@ from enum import StrEnum
 # Longer than a token lives, by more than clocks may differ.
 DEFAULT_OVERLAP = timedelta(minutes=15)
 LONGEST_OVERLAP = timedelta(days=1)
+# By then every service has the key: the feed tells of it within a second, and it is fetched within another.
+KNOWN_AFTER = timedelta(seconds=5)
 
 
 class SigningState(StrEnum):
@@ -26,6 +28,14 @@ NEXT: Mapping[SigningState, frozenset[SigningState]] = {
 assert set(NEXT) == set(SigningState), "every state must say where it leads"
 
 
+class StandbyTooYoung(Exception):
+    """The key that stands by was made so recently that some service may not know it yet."""
+
+    def __init__(self, left: timedelta) -> None:
+        super().__init__(left)
+        self.left = left
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
     """An Ed25519 key. `sealed` is its private half under the key-encryption key named."""
@@ -39,6 +49,12 @@ class SigningKey:
     activated_at: datetime | None = None
     retired_at: datetime | None = None
     verify_until: datetime | None = None
+
+    def require_known(self, at: datetime) -> None:
+        """Raises StandbyTooYoung as long as some service may not know it."""
+        left = self.made_at + KNOWN_AFTER - at
+        if left > timedelta():
+            raise StandbyTooYoung(left)
 
     def verifies(self, at: datetime) -> bool:
         """Whether a token signed by it may still be believed."""

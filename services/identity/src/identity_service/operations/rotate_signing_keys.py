@@ -49,7 +49,8 @@ async def rotate_signing_keys(
     """The key that stands by signs from now on, a new one stands by, the old one verifies for the overlap.
 
     Returns the retired, the active and the next key. All services know the one that takes over, for it has
-    been published since it was made.
+    been published since it was made; raises StandbyTooYoung while that is too recent. Without an overlap the
+    old key has leaked, and must end at once whoever knows the new one.
     """
     await signing_keys.lock(connection)
     old = await signing_keys.current(connection, SigningState.ACTIVE)
@@ -57,6 +58,8 @@ async def rotate_signing_keys(
     assert old is not None, "the service starts with a key that signs"
     assert standby is not None, "the service starts with a key that stands by"
     at = clock.now()
+    if overlap:
+        standby.require_known(at)
     retired = replace(old, state=SigningState.RETIRED, retired_at=at, verify_until=at + overlap)
     active = replace(standby, state=SigningState.ACTIVE, activated_at=at)
     fresh = _make(seal, at)
