@@ -13,6 +13,7 @@ from messaging.runtime import Messaging, MessagingSettings
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service_kit.audit.sealing import AuditSealer
 from service_kit.auth import Authenticator
 from service_kit.authentication import Authentication
 from service_kit.clock import Clock, SystemClock
@@ -64,6 +65,9 @@ class Foundation:
         """
         settings = self.settings
         process = self._process()
+        if role in ("all", "worker"):
+            # First, and so stopped last: it seals what all others wrote.
+            process.add("audit sealer", self._sealer())
         if bus is not None:
             bus.add_sending(process)
         if role in ("all", "worker"):
@@ -90,6 +94,9 @@ class Foundation:
             )
             process.add("http", server)
         return process
+
+    def _sealer(self) -> AuditSealer:
+        return AuditSealer(self.service, transaction=self.database.transaction, clock=self.clock)
 
     def _after_commit(self, connection: AsyncConnection) -> None:
         for hook in self.after_commit:

@@ -27,6 +27,8 @@ FRESH = timedelta(minutes=5)
 # RFC 6750: what a client reads to know why it was refused.
 _REALM = 'Bearer realm="florin"'
 _MAX_KEY_LENGTH = 128
+# Where the principal lies for whoever writes down what was done.
+PRINCIPAL = "florin.principal"
 
 
 class InvalidKeysFile(Exception):
@@ -168,7 +170,7 @@ class requires:  # noqa: N801  reads as a word where it is used
             raise _unauthenticated(str(refused), challenge=f'{_REALM}, error="invalid_token"') from None
         except IdentityUnknown:
             raise _identity_unavailable() from None
-        request.scope["florin.client"] = client.id
+        request.scope[PRINCIPAL] = client
         limiter: RateLimiter = request.app.state.rate_limiter
         await limiter.admit(request.scope, client.id, class_of(request.scope["method"], self.scopes))
         if not self.scopes <= client.scopes:

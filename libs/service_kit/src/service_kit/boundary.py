@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service_kit.auth import PRINCIPAL
 from service_kit.forwarding import TrustedProxies
 from service_kit.problems import ProblemResponse, problem_for
 from service_kit.rate_limits import HEADERS as RATE_LIMIT_HEADERS
@@ -116,9 +117,9 @@ class Boundary:
                 "request_id": scope[REQUEST_ID],
                 "trace_id": f"{span.get_span_context().trace_id:032x}",
             }
-            client = scope.get("florin.client")
-            if client is not None:
-                line["client"] = client
+            caller = scope.get(PRINCIPAL)
+            if caller is not None:
+                line["client"] = caller.id
             write_soon(line)
         end_request(span, token, method=method, route=route, status=status)
 

@@ -9,6 +9,7 @@ from contracts.messages import PostingRequested, VoidRequested
 from fastapi import FastAPI
 from service_kit import assembly
 from service_kit.assembly import Bus, Foundation
+from service_kit.audit.routes import audit_routes
 from service_kit.auth import Authenticator
 from service_kit.clock import Clock
 from service_kit.database import Database
@@ -75,6 +76,7 @@ def make_api(
             limit_routes(parts),
             customer_routes(parts),
             customer_reading_routes(parts),
+            audit_routes(parts),
         ],
         errors=ERRORS,
     )

@@ -6,6 +6,7 @@ from contracts.messages import PaymentInitiated
 from fastapi import FastAPI
 from service_kit import assembly
 from service_kit.assembly import Bus, Foundation
+from service_kit.audit.routes import AuditParts, audit_routes
 from service_kit.auth import Authenticator
 from service_kit.clock import Clock
 from service_kit.database import Database
@@ -37,6 +38,7 @@ def make_api(database: Database, api_keys: Authenticator, clock: Clock) -> FastA
             review_routes(database, clock),
             decision_routes(database),
             dry_run_routes(database, clock),
+            audit_routes(AuditParts(database, clock)),
         ],
         errors=ERRORS,
     )

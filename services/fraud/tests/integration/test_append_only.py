@@ -54,5 +54,5 @@ async def test_update_delete_and_truncate_are_refused(
 
 async def test_migrating_twice_changes_nothing(fraud: Any, fraud_database: ServiceDatabase) -> None:
     before = await fraud.rows("SELECT * FROM rule_sets")
-    assert await Migrations.of("fraud").run(fraud_database.owner_url) == "0002"
+    assert await Migrations.of("fraud").run(fraud_database.owner_url) == "0003"
     assert await fraud.rows("SELECT * FROM rule_sets") == before

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from service_kit import assembly
 from service_kit.assembly import Foundation
+from service_kit.audit.routes import audit_routes
 from service_kit.auth import Authenticator
 from service_kit.http import create_app
 from service_kit.ids import uuid7
@@ -63,6 +64,7 @@ def make_api(parts: IdentityParts, people: PeopleParts, api_keys: Authenticator)
             people_routes(people),
             sign_in_routes(people),
             session_routes(people),
+            audit_routes(parts),
         ],
         limits=Limits(form_paths=frozenset({TOKEN_PATH, REVOCATION_PATH})),
         errors={**ERRORS, **PEOPLE_ERRORS},
@@ -70,7 +72,7 @@ def make_api(parts: IdentityParts, people: PeopleParts, api_keys: Authenticator)
 
 
 def build(role: Role) -> Process:
-    """The process of one role: `api` and `all` answer HTTP; there is nothing to do for a `worker`."""
+    """The process of one role: `api` and `all` answer HTTP, `worker` and `all` seal the audit log."""
     settings = IdentitySettings.read()
     foundation = Foundation(settings)
     keys = KeyEncryptionKeys.load(settings.key_encryption_keys_file)

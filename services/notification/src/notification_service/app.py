@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from service_kit import assembly
 from service_kit.assembly import Bus, Foundation
+from service_kit.audit.routes import audit_routes
 from service_kit.auth import Authenticator
 from service_kit.http import create_app
 from service_kit.ids import uuid7
@@ -68,7 +69,7 @@ def make_api(parts: Parts, api_keys: Authenticator) -> FastAPI:
         version=version("florin-notification-service"),
         description="Webhooks by the Standard Webhooks specification: endpoints, deliveries, replay.",
         api_keys=api_keys,
-        routers=[endpoints.router, deliveries.router],
+        routers=[endpoints.router, deliveries.router, audit_routes(parts)],
         errors=ERRORS,
     )
     app.state.parts = parts

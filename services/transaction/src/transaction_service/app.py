@@ -6,6 +6,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from service_kit import assembly
 from service_kit.assembly import Bus, Foundation
+from service_kit.audit.routes import audit_routes
 from service_kit.auth import Authenticator
 from service_kit.clock import Clock
 from service_kit.database import Database
@@ -68,7 +69,7 @@ def make_api(parts: PaymentParts, api_keys: Authenticator) -> FastAPI:
         version=version("florin-transaction-service"),
         description="Takes payments, decides their state, and keeps a record that nobody can alter unseen.",
         api_keys=api_keys,
-        routers=[payment_routes(parts)],
+        routers=[payment_routes(parts), audit_routes(parts)],
         errors=ERRORS,
     )
 

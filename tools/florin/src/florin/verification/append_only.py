@@ -7,10 +7,11 @@ from florin.services import PROCESSES
 from florin.verification.checks import Audit, Check, Finding, found
 
 MESSAGING = ("inbox", "parked_actions", "quarantine")
+AUDIT = ("audit_entries", "audit_seals")
 TABLES: Mapping[str, tuple[str, ...]] = {
     "transaction": (
         *("payments", "payment_events", "payment_batches", "payment_metadata"),
-        *("hold_ends", "payment_voids", "payment_refusals", *MESSAGING),
+        *("hold_ends", "payment_voids", "payment_refusals", *MESSAGING, *AUDIT),
     ),
     "account": (
         *("postings", "entries", "posting_declines", "account_state_changes", "idempotency_keys"),
@@ -18,12 +19,14 @@ TABLES: Mapping[str, tuple[str, ...]] = {
         *("limit_changes", "account_time_zone_changes"),
         *("customer_kyc_events", "customer_accounts"),
         *MESSAGING,
+        *AUDIT,
     ),
-    "fraud": ("rule_sets", "decisions", "review_resolutions", *MESSAGING),
-    "notification": ("webhook_endpoint_changes", "notifications", "webhook_attempts", *MESSAGING),
+    "fraud": ("rule_sets", "decisions", "review_resolutions", *MESSAGING, *AUDIT),
+    "notification": ("webhook_endpoint_changes", "notifications", "webhook_attempts", *MESSAGING, *AUDIT),
     "identity": (
         *("client_changes", "api_key_changes", "signing_key_changes"),
         *("revocations", "sign_in_attempts"),
+        *AUDIT,
     ),
 }
 assert set(TABLES) == set(PROCESSES), "every schema has append-only tables"
