@@ -10,7 +10,7 @@ from .office import Office
 
 async def test_migrating_twice_changes_nothing(office: Office, identity_database: ServiceDatabase) -> None:
     registered = await office.register()
-    assert await Migrations.of("identity").run(identity_database.owner_url) == "0003"
+    assert await Migrations.of("identity").run(identity_database.owner_url) == "0004"
     assert (await office.send("GET", f"/v1/clients/{registered}")).status_code == 200
 
 

@@ -9,7 +9,7 @@ label, a line feed and the service's name, so that no service's chain passes for
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -24,6 +24,12 @@ FIELDS = (
 COLUMNS = ", ".join(
     f"CAST(e.{name} AS text) AS {name}" if name in ("before", "after") else f"e.{name}" for name in FIELDS
 )
+
+
+class Row(Protocol):
+    """A row of a statement, whoever has read it."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ def beginning(service: str) -> Head:
     return Head(0, hashlib.sha256(LABEL + service.encode()).digest())
 
 
-def form_of(row: Mapping[str, Any]) -> dict[str, Any]:
+def form_of(row: Row) -> dict[str, Any]:
     """An entry as it is hashed and told, of a row of `COLUMNS`."""
     form = {name: row[name] for name in FIELDS}
     form["at"] = canonical_time(form["at"])
@@ -63,7 +69,7 @@ def following(previous: Head, form: Mapping[str, Any]) -> Head:
     return Head(position, hashlib.sha256(LABEL + canonical(sealed)).digest())
 
 
-def fault(previous: Head, row: Mapping[str, Any]) -> str | None:
+def fault(previous: Head, row: Row) -> str | None:
     """What is wrong with the next row of `SEALED`, in words; None if it continues the chain at `previous`."""
     position = previous.position + 1
     if row["position"] != position:

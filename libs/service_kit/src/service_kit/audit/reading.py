@@ -75,4 +75,4 @@ async def list_entries(
         "limit": limit,
     }
     rows = (await connection.execute(_LIST, parameters)).mappings()
-    return [Told(row["at"], chain.form_of(row), row["position"], row["hash"]) for row in rows]  # type: ignore[arg-type]
+    return [Told(row["at"], chain.form_of(row), row["position"], row["hash"]) for row in rows]

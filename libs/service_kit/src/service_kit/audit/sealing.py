@@ -64,7 +64,7 @@ async def seal(connection: AsyncConnection, service: str, *, at: datetime, limit
     if not rows:
         return 0
     last = await head(connection, service)
-    forms: list[dict[str, Any]] = [chain.form_of(row) for row in rows]  # type: ignore[arg-type]
+    forms: list[dict[str, Any]] = [chain.form_of(row) for row in rows]
     heads = list(accumulate(forms, chain.following, initial=last))[1:]
     parameters = {
         "positions": [one.position for one in heads],

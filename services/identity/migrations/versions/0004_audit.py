@@ -3,8 +3,8 @@
 from alembic import op
 from service_kit.audit import tables
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
