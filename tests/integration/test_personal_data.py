@@ -65,7 +65,8 @@ async def stage(backing: Backing, databases: Databases) -> AsyncIterator[Stage]:
         settings = {
             "FLORIN_DEFAULT_REGION": "CZ",
             "FLORIN_LOG_LEVEL": "DEBUG",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": url,
+            "FLORIN_OTLP_ENDPOINT": url,
+            "FLORIN_TRACE_SHARE": "1",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
         }
         running = closing.enter_context(running_services(backing, databases, settings=settings))

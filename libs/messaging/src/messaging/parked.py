@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from messaging.event import RawEvent, read
 from messaging.failures import PermanentFailure, is_infrastructure
 from messaging.storable import storable
+from messaging.tracing import process_spans
 from messaging.waiting import wait_for_event
 
 if TYPE_CHECKING:
@@ -176,7 +177,8 @@ class Replayer:
                     return False
                 event_id = row.event_id
                 raw = RawEvent(row.event_id, row.type, row.subject, orjson.loads(row.body))
-                await self._processor.dispatch(connection, [read(raw)])
+                with process_spans([read(raw)]) as events:
+                    await self._processor.dispatch(connection, events)
                 await self._finish(connection, row.event_id, "replayed")
         except Exception as error:
             if event_id is None or is_infrastructure(error):

@@ -21,7 +21,7 @@ from messaging.event import Event, RawEvent, read
 from messaging.failures import MalformedFrame, PermanentFailure, is_infrastructure
 from messaging.frame import Frame, unseal
 from messaging.signing import KeyRing
-from messaging.tracing import process_spans
+from messaging.tracing import process_spans, trace_id_of
 
 Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 # Receives events of the payload types it is registered for, in order, all new, inside the transaction that
@@ -126,20 +126,27 @@ class Processor:
                 return
         failure = error
         if not isinstance(failure, PermanentFailure):
-            _log.error("handler_failed", type=event.type, event_id=str(event.id), exc_info=error)
+            _log.error(
+                "handler_failed",
+                type=event.type,
+                event_id=str(event.id),
+                trace_id=trace_id_of(event.traceparent),
+                exc_info=error,
+            )
             failure = PermanentFailure("handler_failed", f"{type(error).__name__}: {error}"[:500])
         async with self._transaction() as connection:
             await self._park(connection, [(raw, failure)])
 
     async def _apply(self, events: Sequence[Event[Payload]]) -> None:
-        async with self._transaction() as connection:
-            new = await inbox.claim(connection, (event.id for event in events))
-            fresh: list[Event[Payload]] = []
-            for event in events:
-                if event.id in new:
-                    new.discard(event.id)  # the same id twice in one batch counts once
-                    fresh.append(event)
-            await self.dispatch(connection, fresh)
+        fresh: list[Event[Payload]] = []
+        with process_spans(events) as traced:
+            async with self._transaction() as connection:
+                new = await inbox.claim(connection, (event.id for event in traced))
+                for event in traced:
+                    if event.id in new:
+                        new.discard(event.id)  # the same id twice in one batch counts once
+                        fresh.append(event)
+                await self.dispatch(connection, fresh)
         duplicates = len(events) - len(fresh)
         if duplicates:
             metrics.INBOX_DUPLICATES.inc(duplicates)
@@ -151,10 +158,9 @@ class Processor:
 
         A handler of several types gets them together: it may have to take its locks all at once.
         """
-        with process_spans(events) as traced:
-            for _, run in groupby(traced, key=lambda event: id(self._handlers[event.type])):
-                batch = list(run)
-                await self._handlers[batch[0].type](connection, batch)
+        for _, run in groupby(events, key=lambda event: id(self._handlers[event.type])):
+            batch = list(run)
+            await self._handlers[batch[0].type](connection, batch)
 
     async def _park(
         self, connection: AsyncConnection, failed: Sequence[tuple[RawEvent, PermanentFailure]]
@@ -165,4 +171,10 @@ class Processor:
             if raw.id in new:
                 await parked.park(connection, raw, code=why.code, detail=why.detail)
                 metrics.CONSUMED.labels(raw.type, "parked").inc()
-                _log.error("event_parked", reason=why.code, type=raw.type, event_id=str(raw.id))
+                _log.error(
+                    "event_parked",
+                    reason=why.code,
+                    type=raw.type,
+                    event_id=str(raw.id),
+                    trace_id=trace_id_of(raw.attributes.get("traceparent")),
+                )

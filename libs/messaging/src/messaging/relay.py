@@ -19,6 +19,7 @@ from messaging.frame import MAX_FRAME_BYTES, MAX_FRAME_EVENTS, Frame, seal
 from messaging.outbox import OutboxRow
 from messaging.publisher import Publisher, Receipt
 from messaging.signing import Key, KeyRing
+from messaging.tracing import send_span
 from messaging.waiting import back_off_s, wait_for_event
 
 Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
@@ -177,13 +178,20 @@ class Relay:
     async def _publish(self, rows: Sequence[OutboxRow]) -> dict[Receipt, list[int]]:
         """Publish rows in frames, all at once; return the positions by what the broker said of them."""
         framed = self._frames(rows)
-        receipts = await asyncio.gather(*(self._publisher.publish(frame) for frame, _ in framed))
+        receipts = await asyncio.gather(*(self._publish_frame(frame, members) for frame, members in framed))
         by_receipt: dict[Receipt, list[int]] = {receipt: [] for receipt in Receipt}
         for (frame, members), receipt in zip(framed, receipts, strict=True):
             by_receipt[receipt].extend(row.position for row in members)
             if receipt is Receipt.CONFIRMED:
                 metrics.RELAY_SENT.labels(frame.routing_key).inc(len(members))
         return by_receipt
+
+    async def _publish_frame(self, frame: Frame, members: Sequence[OutboxRow]) -> Receipt:
+        with send_span(frame.routing_key, (row.body for row in members)) as span:
+            receipt = await self._publisher.publish(frame)
+            if receipt is not Receipt.CONFIRMED:
+                span.set_attribute("error.type", receipt.name.lower())
+            return receipt
 
     async def _complain(self, receipts: Mapping[Receipt, Sequence[int]]) -> None:
         if receipts[Receipt.REFUSED]:

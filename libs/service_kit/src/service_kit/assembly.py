@@ -40,7 +40,12 @@ class Foundation:
         # Called with the connection of each commit, before it returns to the pool.
         self.after_commit: list[AfterCommit] = []
         configure_logging(service=self.service, level=settings.log_level)
-        configure_tracing(service=self.service)
+        configure_tracing(
+            service=self.service,
+            endpoint=settings.otlp_endpoint,
+            share=settings.trace_share,
+            environment=settings.environment,
+        )
         self.database = Database(
             settings.database_url,
             after_commit=self._after_commit,

@@ -7,11 +7,12 @@ refused).
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 import sqlalchemy
 from messaging import notes
+from opentelemetry.trace import Span, SpanKind
 from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -21,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from service_kit import database_server
 from service_kit.database_tls import tls_argument
+from service_kit.telemetry.traces import child_span
 
 CONNECT_TIMEOUT_S = 5.0
 CHECKOUT_TIMEOUT_S = 5.0
@@ -63,6 +65,7 @@ class Database:
         command_timeout_s: float = COMMAND_TIMEOUT_S,
     ) -> None:
         self._after_commit = after_commit
+        self._name = application_name
         self.engine = create_engine(
             url,
             pool_size=pool_size,
@@ -82,20 +85,23 @@ class Database:
         Raises `DatabaseUnavailable` or `CommitOutcomeUnknown`; what the block raises passes unchanged, but
         for a TimeoutError, which is what the driver raises when the server says nothing.
         """
-        async with self._connected(self.engine) as connection:
-            notes.drop(connection)
-            async with _rolled_back_on_error(connection):
-                yield connection
-            await _commit(connection)
-            if self._after_commit is not None:
-                self._after_commit(connection)
+        with self._span("transaction"):
+            async with self._connected(self.engine) as connection:
+                notes.drop(connection)
+                async with _rolled_back_on_error(connection):
+                    yield connection
+                await _commit(connection)
+                if self._after_commit is not None:
+                    self._after_commit(connection)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A read-only connection on which every statement sees the same instant (REPEATABLE READ)."""
-        async with self._connected(self._snapshot_engine) as connection, _rolled_back_on_error(connection):
-            yield connection
-            await connection.rollback()
+        with self._span("snapshot"):
+            connected = self._connected(self._snapshot_engine)
+            async with connected as connection, _rolled_back_on_error(connection):
+                yield connection
+                await connection.rollback()
 
     async def ping(self) -> None:
         """Returns when the database answers; raises when it does not."""
@@ -119,6 +125,16 @@ class Database:
     async def close(self) -> None:
         """Closes every connection of the pool."""
         await self.engine.dispose()
+
+    def _span(self, operation: str) -> AbstractContextManager[Span]:
+        """From asking for a connection to giving it back; its statements have none of their own."""
+        return child_span(
+            f"{operation} {self._name}",
+            SpanKind.CLIENT,
+            db_system_name="postgresql",
+            db_namespace=self._name,
+            db_operation_name=operation,
+        )
 
     @asynccontextmanager
     async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 import structlog
+from messaging.tracing import span_about
 from sqlalchemy.exc import DBAPIError
 
 from service_kit.database import CommitOutcomeUnknown, is_outage, sqlstate
 from service_kit.problems import overloaded
-from service_kit.telemetry import gauge, histogram
+from service_kit.telemetry import current_recorded, gauge, histogram
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -108,7 +109,8 @@ class GroupCommit(Generic[Item, Outcome]):
 
     async def _settle(self, batch: "list[_Waiting[Item, Outcome]]") -> None:
         try:
-            await self._settle_or_split(batch)
+            with span_about(f"commit {self._name}", (item.cause for item in batch)):
+                await self._settle_or_split(batch)
         except BaseException:
             # Cancelled in the middle of a flush: the commit may have been sent.
             for item in batch:
@@ -160,10 +162,11 @@ class GroupCommit(Generic[Item, Outcome]):
 class _Waiting(Generic[Item, Outcome]):
     """An item and the future through which its caller hears of it."""
 
-    __slots__ = ("item", "outcome")
+    __slots__ = ("cause", "item", "outcome")
 
     def __init__(self, item: Item) -> None:
         self.item = item
+        self.cause = current_recorded()
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     def succeed(self, outcome: Outcome) -> None:

@@ -75,6 +75,10 @@ class ServiceSettings(BaseSettings):
     internal_host: str = "127.0.0.1"
     internal_port: int = Field(default=8090, ge=0, le=65535)
 
+    # The collector of traces; none, and nothing is recorded. A caller's own decision to record stands.
+    otlp_endpoint: str | None = Field(default=None, pattern=_HTTP_URL)
+    trace_share: float = Field(default=0.05, ge=0, le=1)
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     environment: Environment = "production"
     drain_timeout_s: float = Field(default=25.0, gt=0, le=600)
@@ -132,6 +136,11 @@ class ServiceSettings(BaseSettings):
         if text is not None:
             parse_rate(str(info.field_name), text)
         return text
+
+    @field_validator("otlp_endpoint", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

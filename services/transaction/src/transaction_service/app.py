@@ -49,6 +49,7 @@ def make_parts(
         new_id=new_id,
         writer=GroupCommit(
             accept,
+            name="payments",
             max_batch=limits.batch,
             max_waiting=limits.waiting,
             # Done twice it finds its own payments by their keys: so a commit of unknown outcome is looked up.

@@ -12,8 +12,8 @@ USER_AGENT: Final = "Florin-Webhooks/1"
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def headers_of(outgoing: Outgoing, *, at: datetime) -> Mapping[str, str]:
-    """Signed for the attempt made at `at`; the trace is that of the event, so that a receiver can join it."""
+def headers_of(outgoing: Outgoing, *, at: datetime, traceparent: str | None) -> Mapping[str, str]:
+    """Signed for the attempt made at `at`; with the trace of the event, so that a receiver can join it."""
     claim = outgoing.claim
     timestamp = int(at.timestamp())
     headers = {
@@ -25,6 +25,6 @@ def headers_of(outgoing: Outgoing, *, at: datetime) -> Mapping[str, str]:
             outgoing.secrets, webhook_id=claim.webhook_id, timestamp=timestamp, body=claim.body
         ),
     }
-    if claim.traceparent is not None and _TRACEPARENT.fullmatch(claim.traceparent):
-        headers["traceparent"] = claim.traceparent
+    if traceparent is not None and _TRACEPARENT.fullmatch(traceparent):
+        headers["traceparent"] = traceparent
     return headers

@@ -23,6 +23,7 @@ from notification_service.persistence import deliveries
 
 from . import metrics
 from .request import headers_of
+from .tracing import attempt_span, tell_answer
 
 BACK_OFF_S: Final = 2.0
 RECORD_BATCH: Final = 200
@@ -141,8 +142,10 @@ class DeliveryWorker:
         started_at = self._clock.now()
         duration_ms = 0
         try:
-            headers = headers_of(outgoing, at=started_at)
-            answer, duration_ms = await self._sender.send(claim.url, headers=headers, body=claim.body)
+            with attempt_span(claim) as (span, traceparent):
+                headers = headers_of(outgoing, at=started_at, traceparent=traceparent)
+                answer, duration_ms = await self._sender.send(claim.url, headers=headers, body=claim.body)
+                tell_answer(span, answer)
         except Exception as error:
             _log.exception(
                 "webhook_attempt_fault", delivery_id=str(claim.delivery_id), error=type(error).__name__

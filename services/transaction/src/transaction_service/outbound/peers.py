@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+from opentelemetry.trace import SpanKind
+from service_kit.telemetry import child_span, current_traceparent
 
 DEADLINE_S = 2.0
 MAX_ANSWER_BYTES = 64 * 1024
@@ -81,14 +83,17 @@ class Peers:
             return NoAnswer("unreachable")
 
     async def _post(self, url: str, body: Mapping[str, Any]) -> PeerAnswer:
-        async with self._client.stream("POST", url, json=dict(body)) as response:
-            if response.status_code != 200:
-                return NoAnswer(f"status_{response.status_code}")
-            content = bytearray()
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > MAX_ANSWER_BYTES:
-                    return NoAnswer("malformed_answer")
+        with child_span(f"POST {_PATH}", SpanKind.CLIENT, http_request_method="POST"):
+            traceparent = current_traceparent()
+            headers = {"traceparent": traceparent} if traceparent is not None else {}
+            async with self._client.stream("POST", url, json=dict(body), headers=headers) as response:
+                if response.status_code != 200:
+                    return NoAnswer(f"status_{response.status_code}")
+                content = bytearray()
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > MAX_ANSWER_BYTES:
+                        return NoAnswer("malformed_answer")
         try:
             answer = httpx2.Response(200, content=bytes(content)).json()
         except ValueError:
