@@ -12,6 +12,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _NAME = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 
@@ -35,7 +36,7 @@ class Statement:
             return list((await connection.exec_driver_sql(self._sql, tuple(values))).all())
         try:
             return await driver.fetch(self._sql, *values)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _ERRORS as error:
             raise _as_sqlalchemy(error, driver) from error
 
     async def run(self, connection: AsyncConnection, parameters: Mapping[str, Any]) -> int:
@@ -46,7 +47,7 @@ class Statement:
             return (await connection.exec_driver_sql(self._sql, tuple(values))).rowcount
         try:
             told = await driver.execute(self._sql, *values)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _ERRORS as error:
             raise _as_sqlalchemy(error, driver) from error
         last = told.rsplit(" ", 1)[-1]  # "UPDATE 17", "INSERT 0 17"
         return int(last) if last.isdigit() else 0
@@ -61,4 +62,6 @@ def _driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Recor
 
 
 def _as_sqlalchemy(error: Exception, driver: "asyncpg.Connection[asyncpg.Record]") -> DBAPIError:
-    return DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=driver.is_closed())
+    # Its own states confused: the server has ended the session while nothing was asked of it.
+    lost = driver.is_closed() or isinstance(error, asyncpg.InternalClientError)
+    return DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=lost)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
+import asyncpg
 import sqlalchemy
 from messaging import notes
 from opentelemetry.trace import Span, SpanKind
@@ -35,7 +36,10 @@ _OUTAGE_CLASSES = ("08", "53", "57P", "58")
 _RETRYABLE = frozenset({"40001", "40P01", "55P03", "57014", "25P03"})
 # At COMMIT these leave it open whether the server had already made the transaction durable.
 _UNKNOWN_AT_COMMIT = ("08", "57P", "58", "40003", "XX")
-
+# The driver's word for a server that has said goodbye between two statements: it waits for the rest of an
+# answer that will not come. SQLAlchemy lets it pass as it is.
+_Broken = asyncpg.InternalClientError
+_LOST = (DBAPIError, OSError, TimeoutError, _Broken)
 
 # Every statement looks up a bounded set of rows by an index. For a batch of a thousand look-ups the planner,
 # which reckons with a spinning disk, would rather read a whole table and hash or merge it; and a plan made
@@ -225,7 +229,7 @@ async def _commit(connection: AsyncConnection) -> None:
             raise  # the server answered, and what it answers this way it has rolled back
         await connection.invalidate(error)
         raise CommitOutcomeUnknown("the connection was lost during COMMIT") from error
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, _Broken) as error:
         await connection.invalidate(error)
         raise CommitOutcomeUnknown("no answer to COMMIT") from error
 
@@ -239,6 +243,9 @@ async def _rolled_back_on_error(connection: AsyncConnection) -> AsyncIterator[No
         # ROLLBACK would be waited for as long again.
         await connection.invalidate(error)
         raise DatabaseUnavailable("no answer from the database in time: nothing was done") from error
+    except _Broken as error:
+        await connection.invalidate(error)
+        raise DatabaseUnavailable("the server ended the session: nothing was done") from error
     except BaseException:
         await _to_its_end(_roll_back(connection))
         raise
@@ -258,7 +265,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 async def _roll_back(connection: AsyncConnection) -> None:
     try:
         await connection.rollback()
-    except (DBAPIError, OSError, TimeoutError) as error:
+    except _LOST as error:
         # The first error is the one to tell; a connection that cannot roll back must not be used again.
         await connection.invalidate(error)
 
@@ -266,7 +273,7 @@ async def _roll_back(connection: AsyncConnection) -> None:
 async def _give_back(connection: AsyncConnection) -> None:
     try:
         await connection.close()
-    except (DBAPIError, OSError, TimeoutError) as error:
+    except _LOST as error:
         # It ended under us. What is told of it has been told already, or did not matter; the pool must know.
         await connection.invalidate(error)
         await connection.close()

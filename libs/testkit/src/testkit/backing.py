@@ -5,6 +5,7 @@ Each is brought at first use and kept for the test session. `FLORIN_TEST_BACKING
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -186,16 +187,24 @@ def _can_be_run(name: str, installed: Callable[[], bool]) -> bool:
 def sweep_abandoned() -> None:
     """Ends the servers of test sessions that were killed, and removes what they left."""
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
-        try:
-            owner = json.loads((folder / OWNER_FILE).read_text())
-            identity = Identity(pid=owner["pid"], started_at=owner["started_at"])
-            if folder.stat().st_uid != os.geteuid() or identity.process() is not None:
+        with contextlib.ExitStack() as held:
+            try:
+                owner_file = held.enter_context((folder / OWNER_FILE).open())
+                # Of sessions that begin at once one sweeps; the others would look for what it removes.
+                fcntl.flock(owner_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                owner = json.load(owner_file)
+                identity = Identity(pid=owner["pid"], started_at=owner["started_at"])
+                if folder.stat().st_uid != os.geteuid() or identity.process() is not None:
+                    continue
+            except (OSError, ValueError, KeyError):
                 continue
-        except (OSError, ValueError, KeyError):
-            continue
-        for pid_file in folder.glob("**/pids/*.pid"):
-            if read_identity(pid_file) is not None:
-                Daemon(pid_file.stem, pid_file=pid_file, log_file=folder / "unused").kill()
-        with contextlib.suppress(StackError):
-            Postgres(folder=folder / "postgres", run_dir=folder, port=0, password="").wipe()
-        shutil.rmtree(folder, ignore_errors=True)
+            _sweep(folder)
+
+
+def _sweep(folder: Path) -> None:
+    for pid_file in folder.glob("**/pids/*.pid"):
+        if read_identity(pid_file) is not None:
+            Daemon(pid_file.stem, pid_file=pid_file, log_file=folder / "unused").kill()
+    with contextlib.suppress(StackError):
+        Postgres(folder=folder / "postgres", run_dir=folder, port=0, password="").wipe()
+    shutil.rmtree(folder, ignore_errors=True)
