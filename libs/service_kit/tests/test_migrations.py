@@ -1,12 +1,16 @@
 """Migrations: run by the owner, once, however many begin at once; and the app sees where it stands."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from florin.services import PROCESSES
 from service_kit.database import Database
-from service_kit.migrations import Migrations, MigrationsNotFound, SchemaBehind, run_migrations
+from service_kit.migrations import Migrations, run_migrations
+from service_kit.revisions import MigrationsNotFound, Revisions, SchemaBehind
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from testkit.databases import ServiceDatabase
@@ -99,3 +103,29 @@ def test_migrations_that_are_nowhere_say_where_they_were_looked_for(tmp_path: Pa
         Migrations.of("transaction", folder=tmp_path)
     with pytest.raises(MigrationsNotFound, match="no installed package"):
         Migrations.of("unheard_of")
+
+
+@pytest.mark.parametrize("service", PROCESSES)
+def test_revisions_read_from_the_files_are_alembics(service: str) -> None:
+    scripts = Migrations.of(service).scripts
+    assert Revisions.of(service).head == scripts.get_current_head()
+
+
+def test_two_last_revisions_are_none(tmp_path: Path) -> None:
+    folder = tree(tmp_path, "alpha", "beta")
+    (folder / "versions" / "0003_gamma.py").write_text('revision = "0003"\ndown_revision = "0001"\n')
+    with pytest.raises(MigrationsNotFound, match="2 last revisions"):
+        Revisions.of("transaction", folder=folder).head  # noqa: B018
+
+
+def test_a_file_that_is_no_revision_is_named(tmp_path: Path) -> None:
+    folder = tree(tmp_path, "alpha")
+    (folder / "versions" / "notes.py").write_text("revision = make()\n")
+    with pytest.raises(MigrationsNotFound, match=r"notes\.py"):
+        Revisions.of("transaction", folder=folder).head  # noqa: B018
+
+
+def test_a_service_runs_without_alembic() -> None:
+    """It takes ten megabytes of every process."""
+    asked = "import sys, account_service.app; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0

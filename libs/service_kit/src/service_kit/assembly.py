@@ -21,8 +21,8 @@ from service_kit.database import Database
 from service_kit.health import HealthServer
 from service_kit.http import HttpServer
 from service_kit.lifecycle import Component, Process, Role
-from service_kit.migrations import Migrations, run_migrations
 from service_kit.rate_limits import RateLimiter
+from service_kit.revisions import Revisions
 from service_kit.settings import BusSettings, ServiceSettings
 from service_kit.telemetry import configure_logging, configure_tracing
 
@@ -109,7 +109,7 @@ class Foundation:
 
     def _process(self) -> Process:
         settings = self.settings
-        schema_at_head = Migrations.of(self.service, folder=settings.migrations_dir).check(self.database)
+        schema_at_head = Revisions.of(self.service, folder=settings.migrations_dir).check(self.database)
         process = Process(
             self.service,
             HealthServer(
@@ -163,6 +163,9 @@ class Bus:
 
 async def migrate(settings: ServiceSettings) -> str:
     """Bring the service's schema to head, as its owner; returns the revision."""
+    # Here alone: a service that only runs does without alembic's modules.
+    from service_kit.migrations import run_migrations
+
     service = type(settings).service
     configure_logging(service=service, level=settings.log_level)
     url = settings.migration_database_url or settings.database_url

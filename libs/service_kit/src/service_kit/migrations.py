@@ -1,17 +1,9 @@
-"""Migrations: one alembic tree per service, run by the schema's owner, by one process at a time.
-
-The tree lies in `services/<name>/migrations/` (env.py, versions/). It is found beside the package's `src`
-when the package is installed from the workspace; a container image copies it anywhere and says so in
-FLORIN_MIGRATIONS_DIR.
-"""
+"""Migrations: one alembic tree per service, run by the schema's owner, by one process at a time."""
 
 import asyncio
-import importlib.util
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from alembic import command, context
@@ -19,11 +11,10 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
-from service_kit.database import Database, create_engine, sqlstate
+from service_kit.database import create_engine
+from service_kit.revisions import VERSION_TABLE, Revisions, quoted
 
-VERSION_TABLE = "schema_version"
 # How long a second migrator waits for the first; then how long any statement may wait for a lock that live
 # traffic holds: a migration that queues for an exclusive lock makes every later query queue behind it.
 _TURN_TIMEOUT = "120s"
@@ -33,39 +24,13 @@ _STATEMENT_TIMEOUT = "15min"
 _log = structlog.stdlib.get_logger(__name__)
 
 
-class MigrationsNotFound(Exception):
-    """The folder of the service's migrations is not where it should be; the text names the places
-    looked in."""
-
-
-class SchemaBehind(Exception):
-    """The database's schema is older than this code: `python -m <name>_service migrate` has not been run."""
-
-
-@dataclass(frozen=True)
-class Migrations:
-    """The migrations of one service: its schema bears the service's name, its owner is `<service>_owner`."""
-
-    service: str
-    folder: Path
-
-    @classmethod
-    def of(cls, service: str, *, folder: Path | None = None) -> "Migrations":
-        """Finds the tree: `folder` when given, else `services/<name>/migrations` beside the package's
-        `src`."""
-        return cls(service, _find_folder(service, folder))
+class Migrations(Revisions):
+    """The migrations of one service, whose schema's owner is `<service>_owner`."""
 
     @cached_property
     def scripts(self) -> ScriptDirectory:
+        """The tree as alembic sees it."""
         return ScriptDirectory.from_config(self._config())
-
-    @property
-    def head(self) -> str:
-        """The revision this code was written for."""
-        head = self.scripts.get_current_head()
-        if head is None:
-            raise MigrationsNotFound(f"{self.folder} holds no revision")
-        return head
 
     async def run(self, url: str | SecretStr, *, owner_role: str | None = None) -> str:
         """Brings the schema to head as its owner and returns the revision. Safe to run twice, and at once.
@@ -92,38 +57,6 @@ class Migrations:
         _log.info("schema at head", schema=self.service, revision=self.head)
         return self.head
 
-    async def state(self, database: Database) -> Literal["at_head", "behind", "ahead"]:
-        """Where the database stands. `ahead`: a newer release has migrated already, which a rolling
-        update does on purpose; a release only ever adds, so the older code goes on serving."""
-        query = text(f"SELECT version_num FROM {_quoted(self.service)}.{VERSION_TABLE}")  # noqa: S608
-        try:
-            async with database.snapshot() as connection:
-                found = set((await connection.scalars(query)).all())
-        except DBAPIError as error:
-            # No table, no schema, or no grant on it yet: nothing has migrated.
-            if sqlstate(error) in {"42P01", "3F000", "42501"}:
-                return "behind"
-            raise
-        if found == {self.head}:
-            return "at_head"
-        known = {script.revision for script in self.scripts.walk_revisions()}
-        return "ahead" if found and not found & known else "behind"
-
-    def check(self, database: Database) -> Callable[[], Awaitable[None]]:
-        """A readiness check: raises `SchemaBehind` until the schema is at head (or ahead); then asks no
-        more."""
-        reached = False
-
-        async def schema_at_head() -> None:
-            nonlocal reached
-            if reached:
-                return
-            if not await schema_is_at_head(database, self):
-                raise SchemaBehind(f"schema {self.service} is behind {self.head}: run the migrations")
-            reached = True
-
-        return schema_at_head
-
     def _config(self, connection: Connection | None = None) -> Config:
         config = Config()
         config.set_main_option("script_location", str(self.folder).replace("%", "%%"))
@@ -134,12 +67,12 @@ class Migrations:
     def _prepare(self, connection: Connection, owner: str) -> None:
         execute = connection.exec_driver_sql
         if connection.scalar(text("SELECT current_user")) != owner:
-            execute(f"SET ROLE {_quoted(owner)}")
+            execute(f"SET ROLE {quoted(owner)}")
         if not connection.scalar(
-            text("SELECT to_regnamespace(:name) IS NOT NULL"), {"name": _quoted(self.service)}
+            text("SELECT to_regnamespace(:name) IS NOT NULL"), {"name": quoted(self.service)}
         ):
-            execute(f"CREATE SCHEMA {_quoted(self.service)}")
-        execute(f"SET search_path = {_quoted(self.service)}")
+            execute(f"CREATE SCHEMA {quoted(self.service)}")
+        execute(f"SET search_path = {quoted(self.service)}")
         execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'")
         execute(f"SET lock_timeout = '{_TURN_TIMEOUT}'")
         # Held by the session, so that it outlasts each migration's own transaction; it ends with the
@@ -154,10 +87,10 @@ class Migrations:
 
     def _let_app_read_version(self, connection: Connection) -> None:
         app = f"{self.service}_app"
-        if connection.scalar(text("SELECT to_regrole(:name) IS NOT NULL"), {"name": _quoted(app)}):
-            schema = _quoted(self.service)
-            connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {schema} TO {_quoted(app)}")
-            connection.exec_driver_sql(f"GRANT SELECT ON {schema}.{VERSION_TABLE} TO {_quoted(app)}")
+        if connection.scalar(text("SELECT to_regrole(:name) IS NOT NULL"), {"name": quoted(app)}):
+            schema = quoted(self.service)
+            connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {schema} TO {quoted(app)}")
+            connection.exec_driver_sql(f"GRANT SELECT ON {schema}.{VERSION_TABLE} TO {quoted(app)}")
 
 
 async def run_migrations(
@@ -165,11 +98,6 @@ async def run_migrations(
 ) -> str:
     """Brings a service's schema to head and returns the revision; see `Migrations.run`."""
     return await Migrations.of(service, folder=script_location).run(url, owner_role=owner_role)
-
-
-async def schema_is_at_head(database: Database, migrations: Migrations) -> bool:
-    """Whether this code may serve on the schema as it is: at head, or ahead by a newer release."""
-    return await migrations.state(database) != "behind"
 
 
 def run_env() -> None:
@@ -196,27 +124,6 @@ def run_env() -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
-
-
-def _find_folder(service: str, folder: Path | None) -> Path:
-    candidates = [folder] if folder is not None else _usual_places(service)
-    for candidate in candidates:
-        if (candidate / "env.py").is_file():
-            return candidate
-    looked = ", ".join(str(candidate) for candidate in candidates) or "no installed package"
-    raise MigrationsNotFound(f"no migrations of {service} in {looked}: set FLORIN_MIGRATIONS_DIR")
-
-
-def _usual_places(service: str) -> list[Path]:
-    spec = importlib.util.find_spec(f"{service}_service")
-    if spec is None or spec.origin is None:
-        return []
-    package = Path(spec.origin).parent
-    return [package.parents[1] / "migrations", package / "migrations"]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def migrate_now(service: str, url: str | SecretStr, *, folder: Path | None = None) -> str:
