@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from service_kit.cursors import decode_cursor, encode_cursor
+from service_kit.cursors import Listing, decode_cursor, encode_cursor
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
 
@@ -77,3 +77,25 @@ def test_a_cursor_of_another_list_or_of_another_type_is_refused() -> None:
         decode_cursor("accounts", cursor)
     with pytest.raises(Problem, match="invalid_cursor"):
         decode_cursor("payments", cursor, read=int)
+
+
+@given(st.sets(st.integers(1, 999)), st.integers(1, 7))
+def test_pages_one_after_another_are_the_whole_list_and_none_is_empty(found: set[int], limit: int) -> None:
+    rows, told, cursor = sorted(found), list[int](), None
+    while True:
+        listing = Listing("numbers", cursor, limit, start=0, read=int)
+        beyond = [row for row in rows if row > listing.position]
+        page, cursor = listing.page(beyond[: listing.rows], lambda row: row)
+        assert len(page) <= limit
+        assert page or not rows
+        told.extend(page)
+        if cursor is None:
+            break
+    assert told == rows
+
+
+def test_a_page_of_another_list_is_refused_before_a_row_is_read() -> None:
+    cursor = Listing("numbers", None, 1, start=0, read=int).cursor_at(7)
+    assert Listing("numbers", cursor, 1, start=0, read=int).position == 7
+    with pytest.raises(Problem, match="invalid_cursor"):
+        Listing("letters", cursor, 1, start=0, read=int)

@@ -1,4 +1,4 @@
-"""Pages: cursors that tell a client nothing and cannot be mixed up, and the bounds of a page.
+"""Pages of lists, their bounds, and cursors that tell a client nothing and cannot be mixed up.
 
 A cursor is a position in one list, marked with that list's name. It is no secret and grants nothing (what a
 client may see is decided by its key, on every page), so it bears a checksum and not a signature; whatever is
@@ -8,8 +8,8 @@ read out of it is checked like any other input.
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
-from typing import Annotated, TypeVar, overload
+from collections.abc import Callable, Sequence
+from typing import Annotated, Generic, TypeVar, overload
 
 from fastapi import Query
 
@@ -21,12 +21,54 @@ _MAX_CURSOR = 500
 _MARK_BYTES = 6
 
 Position = TypeVar("Position")
+Row = TypeVar("Row")
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items a page holds at most.")]
 Cursor = Annotated[
     str | None,
     Query(max_length=_MAX_CURSOR, description="`next_cursor` of the page before, as it was given."),
 ]
+
+
+class Listing(Generic[Position]):
+    """One page of one list: where it begins, how many rows to read for it, and the cursor to the next.
+
+    Read `rows` rows, those beyond `position` in the list's order, and hand them to `page`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        cursor: str | None,
+        limit: int,
+        *,
+        start: Position,
+        read: Callable[[str], Position],
+    ) -> None:
+        """The list of that name (see `encode_cursor`), which begins at `start` where no cursor is given.
+
+        `read` makes a position of a cursor's text. Raises what `decode_cursor` raises.
+        """
+        self.position = start if cursor is None else decode_cursor(name, cursor, read=read)
+        # One more than the page holds: it tells whether another page follows.
+        self.rows = limit + 1
+        self._name = name
+
+    def page(
+        self, rows: Sequence[Row], position_of: Callable[[Row], object]
+    ) -> tuple[Sequence[Row], str | None]:
+        """The page's rows, and the cursor to the next page if there is one.
+
+        `position_of` gives a row's position, as itself or as the text that `read` reads.
+        """
+        if len(rows) < self.rows:
+            return rows, None
+        page = rows[: self.rows - 1]
+        return page, self.cursor_at(position_of(page[-1]))
+
+    def cursor_at(self, position: object) -> str:
+        """The cursor of the page that begins beyond `position`."""
+        return encode_cursor(self._name, str(position))
 
 
 def encode_cursor(listing: str, position: str) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from contracts.handles import HandleKind
 from fastapi import APIRouter, Query
-from service_kit.cursors import decode_cursor, encode_cursor
+from service_kit.cursors import Listing
 
 from account_service.api.customer_schemas import (
     CustomerAccounts,
@@ -60,20 +60,20 @@ def _add_customers(router: APIRouter, parts: AccountParts) -> None:
         wanted: tuple[HandleKind, str] | None = None
         if mobile is not None or email is not None:
             wanted = ("mobile", mobile) if mobile is not None else ("email", email or "")
-        after = decode_cursor("customers", query.cursor, read=UUID) if query.cursor else _FIRST_ID
+        listing = Listing("customers", query.cursor, query.limit, start=_FIRST_ID, read=UUID)
         async with parts.database.snapshot() as connection:
             if wanted is not None:
                 found = await find_by_handle(connection, parts.vault, client.id, *wanted)
                 customers: list[Customer] = [] if found is None else [found]
             else:
                 customers = await list_customers(
-                    connection, parts.vault, client.id, after=after, limit=query.limit + 1
+                    connection, parts.vault, client.id, after=listing.position, limit=listing.rows
                 )
             wallets = await load_wallets(connection, [customer.id for customer in customers])
-        page, more = customers[: query.limit], len(customers) > query.limit
+        page, next_cursor = listing.page(customers, lambda row: row.id)
         return CustomerPage(
             items=[CustomerOut.of(customer, wallets[customer.id]) for customer in page],
-            next_cursor=encode_cursor("customers", str(page[-1].id)) if more else None,
+            next_cursor=next_cursor,
         )
 
     @router.get("/{customer_id}", summary="One customer")
@@ -98,24 +98,26 @@ def _add_histories(router: APIRouter, parts: AccountParts) -> None:
         customer_id: CustomerPath, client: Reader, query: Annotated[HistoryQuery, Query()]
     ) -> CustomerEntryPage:
         """Newest first, or oldest first with `order=asc`; the running balance is the account's own."""
-        listing = f"customer-entries {customer_id} {query.order}"
         newest_first = query.order == "desc"
-        after = _END if newest_first else _BEGINNING
-        if query.cursor is not None:
-            after = decode_cursor(listing, query.cursor, read=_read_position)
+        listing = Listing(
+            f"customer-entries {customer_id} {query.order}",
+            query.cursor,
+            query.limit,
+            start=_END if newest_first else _BEGINNING,
+            read=_read_position,
+        )
         window = HistoryWindow(
-            after=after,
+            after=listing.position,
             posted_from=query.posted_from,
             posted_to=query.posted_to,
             newest_first=newest_first,
         )
         async with parts.database.snapshot() as connection:
             await read_customer(connection, parts.vault, client.id, customer_id)
-            entries = await list_history(connection, customer_id, window, limit=query.limit + 1)
-        page, more = entries[: query.limit], len(entries) > query.limit
+            entries = await list_history(connection, customer_id, window, limit=listing.rows)
+        page, next_cursor = listing.page(entries, lambda entry: _write_position(entry.position))
         return CustomerEntryPage(
-            items=[CustomerEntryOut.of_history(entry) for entry in page],
-            next_cursor=encode_cursor(listing, _write_position(page[-1].position)) if more else None,
+            items=[CustomerEntryOut.of_history(entry) for entry in page], next_cursor=next_cursor
         )
 
     @router.get("/{customer_id}/kyc-events", summary="The history of the customer's levels")
@@ -123,18 +125,17 @@ def _add_histories(router: APIRouter, parts: AccountParts) -> None:
         customer_id: CustomerPath, client: Reader, query: Annotated[Page, Query()]
     ) -> KycEventPage:
         """Newest first, each with its reason and author."""
-        listing = f"kyc-events {customer_id}"
-        before = decode_cursor(listing, query.cursor, read=UUID) if query.cursor else _LAST_ID
+        name = f"kyc-events {customer_id}"
+        listing = Listing(name, query.cursor, query.limit, start=_LAST_ID, read=UUID)
         async with parts.database.snapshot() as connection:
             key = await load_key(connection, parts.vault, client.id, customer_id)
             if key is None:
                 raise CustomerNotFound
-            events = await list_kyc_events(connection, key, customer_id, before=before, limit=query.limit + 1)
-        page, more = events[: query.limit], len(events) > query.limit
-        return KycEventPage(
-            items=[KycEventOut.of(event) for event in page],
-            next_cursor=encode_cursor(listing, str(page[-1].id)) if more else None,
-        )
+            events = await list_kyc_events(
+                connection, key, customer_id, before=listing.position, limit=listing.rows
+            )
+        page, next_cursor = listing.page(events, lambda row: row.id)
+        return KycEventPage(items=[KycEventOut.of(event) for event in page], next_cursor=next_cursor)
 
 
 def _write_position(position: HistoryPosition) -> str:

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from service_kit.auth import Client, requires
-from service_kit.cursors import decode_cursor, encode_cursor
 
 from account_service.api.limit_schemas import (
     AccountLimitsOut,
@@ -19,7 +18,7 @@ from account_service.api.limit_schemas import (
     TimeZoneIn,
 )
 from account_service.api.parts import AccountParts, AccountPath, Reader, conflict
-from account_service.api.queries import Page, read_position
+from account_service.api.queries import Page, newest_first
 from account_service.domain.limits import LimitScope
 from account_service.operations.change_time_zone import ChangeTimeZone, change_time_zone
 from account_service.operations.read_accounts import read_account
@@ -30,7 +29,6 @@ from account_service.operations.set_limits import (
     set_account_limits,
     set_limits,
 )
-from account_service.persistence.entries import MAX_ENTRY_NUMBER
 from account_service.persistence.limit_sets import LimitSubject, limits_in_force, list_limit_changes
 from account_service.persistence.time_zones import list_time_zone_changes
 
@@ -148,17 +146,15 @@ def _add_time_zones(router: APIRouter, parts: AccountParts) -> None:
     @router.get("/accounts/{account}/time-zone/changes", summary="The history of an account's time zones")
     async def list_time_zones(account: AccountPath, client: Reader, query: PageQuery) -> TimeZoneChangePage:
         """Newest first, each with its reason and author; empty for one that was never moved."""
-        listing = f"time-zones {account}"
-        before = _before(listing, query)
+        listing = newest_first(f"time-zones {account}", query)
         async with parts.database.snapshot() as connection:
             record = await read_account(connection, client.id, account)
             changes = await list_time_zone_changes(
-                connection, record.account.id, before=before, limit=query.limit + 1
+                connection, record.account.id, before=listing.position, limit=listing.rows
             )
-        page, more = changes[: query.limit], len(changes) > query.limit
+        page, next_cursor = listing.page(changes, lambda row: row.id)
         return TimeZoneChangePage(
-            items=[TimeZoneChangeOut.of(change) for change in page],
-            next_cursor=encode_cursor(listing, str(page[-1].id)) if more else None,
+            items=[TimeZoneChangeOut.of(change) for change in page], next_cursor=next_cursor
         )
 
 
@@ -184,18 +180,9 @@ async def _in_force(parts: AccountParts, subject: LimitSubject) -> LimitSets:
         return LimitSets(items=[LimitSetOut.of(one) for one in await limits_in_force(connection, subject)])
 
 
-async def _changes(parts: AccountParts, subject: LimitSubject, listing: str, query: Page) -> LimitChangePage:
-    before = _before(listing, query)
+async def _changes(parts: AccountParts, subject: LimitSubject, name: str, query: Page) -> LimitChangePage:
+    listing = newest_first(name, query)
     async with parts.database.snapshot() as connection:
-        changes = await list_limit_changes(connection, subject, before=before, limit=query.limit + 1)
-    page, more = changes[: query.limit], len(changes) > query.limit
-    return LimitChangePage(
-        items=[LimitSetOut.of(change) for change in page],
-        next_cursor=encode_cursor(listing, str(page[-1].id)) if more else None,
-    )
-
-
-def _before(listing: str, query: Page) -> int:
-    if query.cursor is None:
-        return MAX_ENTRY_NUMBER
-    return decode_cursor(listing, query.cursor, read=read_position)
+        changes = await list_limit_changes(connection, subject, before=listing.position, limit=listing.rows)
+    page, next_cursor = listing.page(changes, lambda row: row.id)
+    return LimitChangePage(items=[LimitSetOut.of(change) for change in page], next_cursor=next_cursor)

@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal, Self
-from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -14,7 +13,7 @@ from pydantic import (
     Field,
     model_validator,
 )
-from service_kit.cursors import DEFAULT_LIMIT, MAX_LIMIT
+from service_kit.cursors import DEFAULT_LIMIT, MAX_LIMIT, Listing
 
 from account_service.api.schemas import Currency
 from account_service.domain.account import AccountKind, AccountState
@@ -117,6 +116,11 @@ class EntriesQuery(Page):
         return self
 
 
+def newest_first(listing: str, query: Page) -> Listing[int]:
+    """The page asked for of a list that goes by falling numbers."""
+    return Listing(listing, query.cursor, query.limit, start=MAX_ENTRY_NUMBER, read=read_position)
+
+
 def read_reference(text: str) -> str:
     """A cursor's account reference."""
     if not is_reference(text):
@@ -134,11 +138,6 @@ class HoldsQuery(Page):
     """Which holds are wanted."""
 
     state: HoldState | None = None
-
-
-def read_payment_id(text: str) -> UUID:
-    """A payment id as it stands in a cursor; raises ValueError."""
-    return UUID(text)
 
 
 def read_position(text: str) -> int:

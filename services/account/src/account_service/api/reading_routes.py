@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from service_kit.cursors import decode_cursor, encode_cursor
+from service_kit.cursors import Listing
 from service_kit.field_errors import FieldError
 from service_kit.problems import invalid_request
 
@@ -35,22 +35,21 @@ def _add_accounts(router: APIRouter, parts: AccountParts) -> None:
     @router.get("", summary="Accounts, in the order in which they were opened")
     async def list_client_accounts(client: Reader, query: Annotated[AccountsQuery, Query()]) -> AccountPage:
         """A page is read in one instant: within it no movement is seen half."""
-        listing = f"accounts {query.kind} {query.state} {query.currency}"
-        after = decode_cursor(listing, query.cursor, read=read_position) if query.cursor is not None else 0
+        name = f"accounts {query.kind} {query.state} {query.currency}"
+        listing = Listing(name, query.cursor, query.limit, start=0, read=read_position)
         async with parts.database.snapshot() as connection:
             records = await list_accounts(
                 connection,
                 client.id,
-                after=after,
-                limit=query.limit + 1,
+                after=listing.position,
+                limit=listing.rows,
                 kind=query.kind,
                 state=query.state,
                 currency=query.currency,
             )
-        page, more = records[: query.limit], len(records) > query.limit
+        page, next_cursor = listing.page(records, lambda row: row.account.id)
         return AccountPage(
-            items=[AccountOut.of(record, parts.vault) for record in page],
-            next_cursor=encode_cursor(listing, str(page[-1].account.id)) if more else None,
+            items=[AccountOut.of(record, parts.vault) for record in page], next_cursor=next_cursor
         )
 
     @router.get("/{account}", summary="One account")
@@ -81,22 +80,22 @@ def _add_histories(router: APIRouter, parts: AccountParts) -> None:
         account: AccountPath, client: Reader, query: Annotated[EntriesQuery, Query()]
     ) -> EntryPage:
         """Newest first, or oldest first with `order=asc`."""
-        listing = f"entries {account} {query.order}"
         newest_first = query.order == "desc"
-        start = MAX_ENTRY_NUMBER if newest_first else 0
-        if query.cursor is not None:
-            start = decode_cursor(listing, query.cursor, read=read_position)
+        listing = Listing(
+            f"entries {account} {query.order}",
+            query.cursor,
+            query.limit,
+            start=MAX_ENTRY_NUMBER if newest_first else 0,
+            read=read_position,
+        )
         async with parts.database.snapshot() as connection:
             record = await read_account(connection, client.id, account)
             first, last = await read_bounds(connection, record.account.id, query.posted_from, query.posted_to)
             window = EntryWindow(
-                above=first if newest_first else max(first, start),
-                below=min(last + 1, start) if newest_first else last + 1,
+                above=first if newest_first else max(first, listing.position),
+                below=min(last + 1, listing.position) if newest_first else last + 1,
                 newest_first=newest_first,
             )
-            entries = await list_entries(connection, record.account.id, window, limit=query.limit + 1)
-        page, more = entries[: query.limit], len(entries) > query.limit
-        return EntryPage(
-            items=[EntryOut.of(entry) for entry in page],
-            next_cursor=encode_cursor(listing, str(page[-1].entry_number)) if more else None,
-        )
+            entries = await list_entries(connection, record.account.id, window, limit=listing.rows)
+        page, next_cursor = listing.page(entries, lambda row: row.entry_number)
+        return EntryPage(items=[EntryOut.of(entry) for entry in page], next_cursor=next_cursor)

@@ -5,14 +5,13 @@ from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
-from service_kit.cursors import decode_cursor, encode_cursor
 
 from account_service.api.parts import AccountParts, Reader, SettlementWriter
-from account_service.api.queries import Page, read_position
+from account_service.api.queries import Page, newest_first
 from account_service.api.schemas import Reason, Request
 from account_service.domain.reversals import ReversalPolicy, ReversalPolicyChange
 from account_service.operations.set_reversal_policy import SetReversalPolicy, set_reversal_policy
-from account_service.persistence.reversal_policies import NEWEST, list_policy_changes
+from account_service.persistence.reversal_policies import list_policy_changes
 
 
 class ReversalPolicyIn(Request):
@@ -87,13 +86,12 @@ def _add_history(router: APIRouter, parts: AccountParts) -> None:
         client: Reader, query: Annotated[Page, Query()]
     ) -> ReversalPolicyChangePage:
         """Newest first, each with its reason and author."""
-        listing, before = "reversal-policy", NEWEST
-        if query.cursor is not None:
-            before = decode_cursor(listing, query.cursor, read=read_position)
+        listing = newest_first("reversal-policy", query)
         async with parts.database.snapshot() as connection:
-            changes = await list_policy_changes(connection, client.id, before=before, limit=query.limit + 1)
-        page, more = changes[: query.limit], len(changes) > query.limit
+            changes = await list_policy_changes(
+                connection, client.id, before=listing.position, limit=listing.rows
+            )
+        page, next_cursor = listing.page(changes, lambda row: row[0])
         return ReversalPolicyChangePage(
-            items=[ReversalPolicyChangeOut.of(change) for _, change in page],
-            next_cursor=encode_cursor(listing, str(page[-1][0])) if more else None,
+            items=[ReversalPolicyChangeOut.of(change) for _, change in page], next_cursor=next_cursor
         )

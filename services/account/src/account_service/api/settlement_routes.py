@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from service_kit.cursors import decode_cursor, encode_cursor
+from service_kit.cursors import Listing
 
 from account_service.api.outside_money_schemas import (
     SettlementAccountIn,
@@ -45,23 +45,20 @@ def settlement_routes(parts: AccountParts) -> APIRouter:
         client: Reader, query: Annotated[SettlementAccountsQuery, Query()]
     ) -> SettlementAccountPage:
         """By reference, with what has gone in and out through each."""
-        listing = f"settlement-accounts {query.currency}"
-        after = ""
-        if query.cursor is not None:
-            after = decode_cursor(listing, query.cursor, read=read_reference)
+        name = f"settlement-accounts {query.currency}"
+        listing = Listing(name, query.cursor, query.limit, start="", read=read_reference)
         async with parts.database.snapshot() as connection:
             records = await list_system_accounts(
                 connection,
                 client.id,
                 prefix=SETTLEMENT_PREFIX,
-                after=after,
-                limit=query.limit + 1,
+                after=listing.position,
+                limit=listing.rows,
                 currency=query.currency,
             )
-        page, more = records[: query.limit], len(records) > query.limit
+        page, next_cursor = listing.page(records, lambda row: row.account.reference)
         return SettlementAccountPage(
-            items=[SettlementAccountOut.of_record(record) for record in page],
-            next_cursor=encode_cursor(listing, page[-1].account.reference) if more else None,
+            items=[SettlementAccountOut.of_record(record) for record in page], next_cursor=next_cursor
         )
 
     return router

@@ -1,12 +1,13 @@
 """/v1/accounts/{account}: its state, its overdraft and what is held of it, each with its history."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query
-from service_kit.cursors import decode_cursor, encode_cursor
+from service_kit.cursors import Listing
 
 from account_service.api.parts import NOT_ALLOWED, AccountParts, AccountPath, Reader, Writer
-from account_service.api.queries import HoldsQuery, Page, read_payment_id, read_position
+from account_service.api.queries import HoldsQuery, Page, newest_first
 from account_service.api.schemas import AccountOut, StateChangeOut, StateChangePage, StateIn
 from account_service.api.standing_schemas import (
     HoldOut,
@@ -19,7 +20,6 @@ from account_service.domain.account import AccountState
 from account_service.operations.change_overdraft import ChangeOverdraft, change_overdraft
 from account_service.operations.change_state import ChangeState, change_state
 from account_service.operations.read_accounts import read_account
-from account_service.persistence.entries import MAX_ENTRY_NUMBER
 from account_service.persistence.holds import LAST_PAYMENT, list_holds
 from account_service.persistence.overdraft_changes import list_overdraft_changes
 from account_service.persistence.state_changes import list_state_changes
@@ -57,19 +57,15 @@ def _add_state(router: APIRouter, parts: AccountParts) -> None:
         account: AccountPath, client: Reader, query: Annotated[Page, Query()]
     ) -> StateChangePage:
         """Newest first, each with its reason and author."""
-        listing = f"state-changes {account}"
-        before = MAX_ENTRY_NUMBER
-        if query.cursor is not None:
-            before = decode_cursor(listing, query.cursor, read=read_position)
+        listing = newest_first(f"state-changes {account}", query)
         async with parts.database.snapshot() as connection:
             record = await read_account(connection, client.id, account)
             changes = await list_state_changes(
-                connection, record.account.id, before=before, limit=query.limit + 1
+                connection, record.account.id, before=listing.position, limit=listing.rows
             )
-        page, more = changes[: query.limit], len(changes) > query.limit
+        page, next_cursor = listing.page(changes, lambda row: row[0])
         return StateChangePage(
-            items=[StateChangeOut.of(change) for _, change in page],
-            next_cursor=encode_cursor(listing, str(page[-1][0])) if more else None,
+            items=[StateChangeOut.of(change) for _, change in page], next_cursor=next_cursor
         )
 
 
@@ -94,19 +90,15 @@ def _add_overdraft(router: APIRouter, parts: AccountParts) -> None:
         account: AccountPath, client: Reader, query: Annotated[Page, Query()]
     ) -> OverdraftChangePage:
         """Newest first, each with its reason and author; the overdraft it opened with is no change."""
-        listing = f"overdraft-changes {account}"
-        before = MAX_ENTRY_NUMBER
-        if query.cursor is not None:
-            before = decode_cursor(listing, query.cursor, read=read_position)
+        listing = newest_first(f"overdraft-changes {account}", query)
         async with parts.database.snapshot() as connection:
             record = await read_account(connection, client.id, account)
             changes = await list_overdraft_changes(
-                connection, record.account.id, before=before, limit=query.limit + 1
+                connection, record.account.id, before=listing.position, limit=listing.rows
             )
-        page, more = changes[: query.limit], len(changes) > query.limit
+        page, next_cursor = listing.page(changes, lambda row: row[0])
         return OverdraftChangePage(
-            items=[OverdraftChangeOut.of(change) for _, change in page],
-            next_cursor=encode_cursor(listing, str(page[-1][0])) if more else None,
+            items=[OverdraftChangeOut.of(change) for _, change in page], next_cursor=next_cursor
         )
 
 
@@ -116,17 +108,16 @@ def _add_holds(router: APIRouter, parts: AccountParts) -> None:
         account: AccountPath, client: Reader, query: Annotated[HoldsQuery, Query()]
     ) -> HoldPage:
         """By payment id, the latest first; each with what became of it, by whom and why."""
-        listing = f"holds {account} {query.state}"
-        before = LAST_PAYMENT
-        if query.cursor is not None:
-            before = decode_cursor(listing, query.cursor, read=read_payment_id)
+        name = f"holds {account} {query.state}"
+        listing = Listing(name, query.cursor, query.limit, start=LAST_PAYMENT, read=UUID)
         async with parts.database.snapshot() as connection:
             record = await read_account(connection, client.id, account)
             holds = await list_holds(
-                connection, record.account.id, before=before, state=query.state, limit=query.limit + 1
+                connection,
+                record.account.id,
+                before=listing.position,
+                state=query.state,
+                limit=listing.rows,
             )
-        page, more = holds[: query.limit], len(holds) > query.limit
-        return HoldPage(
-            items=[HoldOut.of(hold) for hold in page],
-            next_cursor=encode_cursor(listing, str(page[-1].payment_id)) if more else None,
-        )
+        page, next_cursor = listing.page(holds, lambda row: row.payment_id)
+        return HoldPage(items=[HoldOut.of(hold) for hold in page], next_cursor=next_cursor)

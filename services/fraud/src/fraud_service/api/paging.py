@@ -1,35 +1,29 @@
-"""Where the next page of each list begins, as the text inside a cursor."""
+"""The pages of each list, and where they begin as the text inside a cursor."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from service_kit.cursors import decode_cursor, encode_cursor
+from service_kit.cursors import Listing
 
 from fraud_service.api.rule_schemas import MAX_VERSION
-from fraud_service.domain.reviews import ReviewStatus
+from fraud_service.domain.reviews import Review, ReviewStatus
 from fraud_service.persistence.reviews import ReviewPosition
 
-_VERSIONS = "rules versions"
+
+def page_of_reviews(status: ReviewStatus, cursor: str | None, limit: int) -> Listing[ReviewPosition | None]:
+    """The page asked for of the reviews of that status; 400 `invalid_cursor` for a cursor of another list."""
+    return Listing(f"reviews {status.value}", cursor, limit, start=None, read=_review_position)
 
 
-def encode_reviews(status: ReviewStatus, position: ReviewPosition) -> str:
-    """A cursor that goes on after `position` in the list of that status."""
-    return encode_cursor(f"reviews {status.value}", f"{position.at.isoformat()} {position.payment_id}")
+def place_of_review(review: Review) -> str:
+    """Where a review stands among those of its status."""
+    at = review.opened_at if review.resolution is None else review.resolution.resolved_at
+    return f"{at.isoformat()} {review.payment.payment_id}"
 
 
-def decode_reviews(status: ReviewStatus, cursor: str) -> ReviewPosition:
-    """The position; 400 `invalid_cursor` for one that was not made for this list."""
-    return decode_cursor(f"reviews {status.value}", cursor, read=_review_position)
-
-
-def encode_versions(before_version: int) -> str:
-    """A cursor that goes on below a version."""
-    return encode_cursor(_VERSIONS, str(before_version))
-
-
-def decode_versions(cursor: str) -> int:
-    """The version; 400 `invalid_cursor` for a cursor that was not made for this list."""
-    return decode_cursor(_VERSIONS, cursor, read=_version)
+def page_of_versions(cursor: str | None, limit: int) -> Listing[int]:
+    """The page asked for of the rules' versions; 400 `invalid_cursor` for a cursor of another list."""
+    return Listing("rules versions", cursor, limit, start=MAX_VERSION, read=_version)
 
 
 def _review_position(text: str) -> ReviewPosition:

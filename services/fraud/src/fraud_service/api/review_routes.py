@@ -10,7 +10,7 @@ from service_kit.database import Database
 from service_kit.idempotency import REPLAYED_HEADER, idempotency_key
 
 from fraud_service.api.access import ReviewDecider, ReviewReader, visible_to
-from fraud_service.api.paging import decode_reviews, encode_reviews
+from fraud_service.api.paging import page_of_reviews, place_of_review
 from fraud_service.api.review_schemas import ResolveReviewRequest, ReviewAnswer, ReviewListAnswer
 from fraud_service.domain.reviews import ResolveReview, ReviewOutcome, ReviewStatus
 from fraud_service.operations.read_reviews import find_review, list_reviews
@@ -31,16 +31,17 @@ def review_routes(database: Database, clock: Clock) -> APIRouter:
         limit: Limit = DEFAULT_LIMIT,
     ) -> ReviewListAnswer:
         """Open ones oldest first, resolved ones latest first."""
-        after = decode_reviews(status, cursor) if cursor is not None else None
+        listing = page_of_reviews(status, cursor, limit)
         async with database.snapshot() as connection:
-            page = await list_reviews(
-                connection, status=status, visible_to=visible_to(client), after=after, limit=limit
+            reviews = await list_reviews(
+                connection,
+                status=status,
+                visible_to=visible_to(client),
+                after=listing.position,
+                limit=listing.rows,
             )
-        following = page.next_position
-        return ReviewListAnswer(
-            items=[ReviewAnswer.of(review) for review in page.reviews],
-            next_cursor=encode_reviews(status, following) if following is not None else None,
-        )
+        page, next_cursor = listing.page(reviews, place_of_review)
+        return ReviewListAnswer(items=[ReviewAnswer.of(review) for review in page], next_cursor=next_cursor)
 
     @router.get("/{payment_id}", summary="One payment's review")
     async def get_review(payment_id: UUID, client: ReviewReader) -> ReviewAnswer:

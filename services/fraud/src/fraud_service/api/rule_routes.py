@@ -9,7 +9,7 @@ from service_kit.database import Database
 from service_kit.idempotency import REPLAYED_HEADER
 
 from fraud_service.api.access import RuleReader, RuleWriter
-from fraud_service.api.paging import decode_versions, encode_versions
+from fraud_service.api.paging import page_of_versions
 from fraud_service.api.rule_schemas import (
     MAX_VERSION,
     PublishRulesRequest,
@@ -58,13 +58,14 @@ def rule_routes(database: Database, clock: Clock) -> APIRouter:
     async def list_rules_versions(
         _client: RuleReader, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
     ) -> RuleHistoryAnswer:
-        before_version = decode_versions(cursor) if cursor is not None else MAX_VERSION
+        listing = page_of_versions(cursor, limit)
         async with database.snapshot() as connection:
-            page = await read_rules.rule_history(connection, before_version=before_version, limit=limit)
-        following = page.next_before_version
+            versions = await read_rules.rule_history(
+                connection, before_version=listing.position, limit=listing.rows
+            )
+        page, next_cursor = listing.page(versions, lambda row: row.version)
         return RuleHistoryAnswer(
-            items=[RuleSetSummaryAnswer.of(summary) for summary in page.versions],
-            next_cursor=encode_versions(following) if following is not None else None,
+            items=[RuleSetSummaryAnswer.of(summary) for summary in page], next_cursor=next_cursor
         )
 
     @router.get("/{version}", summary="One version of the rules")

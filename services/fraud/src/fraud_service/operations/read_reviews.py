@@ -1,6 +1,5 @@
 """Read the review queue. `visible_to` is the client whose payments may be seen, or None for all."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,14 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fraud_service.domain.reviews import Review, ReviewNotFound, ReviewStatus
 from fraud_service.persistence import reviews
 from fraud_service.persistence.reviews import ReviewPosition
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewPage:
-    """Some reviews in order, and where the next page begins if there is one."""
-
-    reviews: list[Review]
-    next_position: ReviewPosition | None
 
 
 async def find_review(connection: AsyncConnection, payment_id: UUID, *, visible_to: str | None) -> Review:
@@ -33,21 +24,11 @@ async def list_reviews(
     visible_to: str | None,
     after: ReviewPosition | None,
     limit: int,
-) -> ReviewPage:
+) -> list[Review]:
     """Open reviews oldest first, or resolved ones latest first."""
-    found = await reviews.load_page(
-        connection, status=status, client_id=visible_to, after=after, limit=limit + 1
-    )
-    page = found[:limit]
-    more = len(found) > limit
-    return ReviewPage(page, _position(page[-1]) if more else None)
+    return await reviews.load_page(connection, status=status, client_id=visible_to, after=after, limit=limit)
 
 
 async def count_open_reviews(connection: AsyncConnection) -> int:
     """How many payments wait for a person, counted up to 100,000."""
     return await reviews.count_open(connection)
-
-
-def _position(review: Review) -> ReviewPosition:
-    at = review.opened_at if review.resolution is None else review.resolution.resolved_at
-    return ReviewPosition(at, review.payment.payment_id)

@@ -1,6 +1,6 @@
 """Read the rules: the current version, any version, and the history."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,14 +18,6 @@ class RulesVersionNotFound(LookupError):
         self.version = version
 
 
-@dataclass(frozen=True, slots=True)
-class RuleHistoryPage:
-    """Versions, newest first, and the version below which the next page begins if there is one."""
-
-    versions: list[RuleSetSummary]
-    next_before_version: int | None
-
-
 async def current_rules(connection: AsyncConnection) -> RuleSetRecord:
     """The version by which payments are screened now."""
     return await rule_sets.load_current(connection)
@@ -39,8 +31,8 @@ async def rules_of_version(connection: AsyncConnection, version: int) -> RuleSet
     return record
 
 
-async def rule_history(connection: AsyncConnection, *, before_version: int, limit: int) -> RuleHistoryPage:
-    """Versions below `before_version`."""
-    found = list(await rule_sets.load_history(connection, before_version=before_version, limit=limit + 1))
-    page = found[:limit]
-    return RuleHistoryPage(page, page[-1].version if len(found) > limit else None)
+async def rule_history(
+    connection: AsyncConnection, *, before_version: int, limit: int
+) -> Sequence[RuleSetSummary]:
+    """Versions below `before_version`, newest first."""
+    return await rule_sets.load_history(connection, before_version=before_version, limit=limit)

@@ -1,7 +1,7 @@
 """/v1/clients: who is registered."""
 
 from fastapi import APIRouter, Response
-from service_kit.cursors import Cursor, Limit, decode_cursor, encode_cursor
+from service_kit.cursors import Cursor, Limit, Listing
 
 from identity_service.api.parts import Administrator, ClientPath, FreshAdministrator, IdentityParts, conflict
 from identity_service.api.schemas import (
@@ -16,8 +16,6 @@ from identity_service.domain.client import ClientStatus
 from identity_service.operations.read_clients import list_clients, read_client, read_history
 from identity_service.operations.register_client import RegisterClient, register_client
 from identity_service.operations.switch_client import SwitchClient, switch_client
-
-_LISTING = "clients"
 
 
 def client_routes(parts: IdentityParts) -> APIRouter:
@@ -67,15 +65,12 @@ def _add_reading(router: APIRouter, parts: IdentityParts) -> None:
     @router.get("", summary="List clients")
     async def get_clients(caller: Administrator, cursor: Cursor = None, limit: Limit = 50) -> ClientPage:
         """In the order of their ids. Who is not of Florin's staff sees one: its own."""
-        after = "" if cursor is None else decode_cursor(_LISTING, cursor)
+        listing = Listing("clients", cursor, limit, start="", read=str)
         only = None if parts.is_staff(caller) else caller.id
         async with parts.database.snapshot() as connection:
-            found = await list_clients(connection, only=only, after=after, limit=limit + 1)
-        page, more = found[:limit], len(found) > limit
-        return ClientPage(
-            items=[ClientOut.of(client) for client in page],
-            next_cursor=encode_cursor(_LISTING, page[-1].id) if more else None,
-        )
+            found = await list_clients(connection, only=only, after=listing.position, limit=listing.rows)
+        page, next_cursor = listing.page(found, lambda row: row.id)
+        return ClientPage(items=[ClientOut.of(client) for client in page], next_cursor=next_cursor)
 
     @router.get("/{client_id}", summary="Read a client")
     async def get_client(client_id: ClientPath, caller: Administrator) -> ClientOut:

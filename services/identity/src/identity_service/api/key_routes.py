@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
-from service_kit.cursors import Cursor, Limit, decode_cursor, encode_cursor
+from service_kit.cursors import Cursor, Limit, Listing
 
 from identity_service.api.key_schemas import (
     DEFAULT_OVERLAP_S,
@@ -60,16 +60,12 @@ def _add_issuing(router: APIRouter, parts: IdentityParts) -> None:
     ) -> KeyPage:
         """Oldest first, ended ones too, each with when it was last used."""
         parts.require_sight_of(client_id, caller)
-        listing = f"keys of {client_id}"
-        after = None if cursor is None else decode_cursor(listing, cursor, read=UUID)
+        listing = Listing[UUID | None](f"keys of {client_id}", cursor, limit, start=None, read=UUID)
         async with parts.database.snapshot() as connection:
-            found = await list_keys(connection, client_id, after=after, limit=limit + 1)
-        page, more = found[:limit], len(found) > limit
+            found = await list_keys(connection, client_id, after=listing.position, limit=listing.rows)
+        page, next_cursor = listing.page(found, lambda row: row.id)
         at = parts.clock.now()
-        return KeyPage(
-            items=[KeyOut.of(key, at) for key in page],
-            next_cursor=encode_cursor(listing, str(page[-1].id)) if more else None,
-        )
+        return KeyPage(items=[KeyOut.of(key, at) for key in page], next_cursor=next_cursor)
 
 
 def _add_ending(router: APIRouter, parts: IdentityParts) -> None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from service_kit import access
 from service_kit.access import Role
 from service_kit.auth import Client
-from service_kit.cursors import Cursor, Limit, decode_cursor, encode_cursor
+from service_kit.cursors import Cursor, Limit, Listing
 from service_kit.problems import Problem, not_found
 
 from identity_service.api.parts import conflict
@@ -39,7 +39,6 @@ from identity_service.operations.read_clients import read_client
 from identity_service.operations.use_session import end_session, forget_sessions
 from identity_service.persistence.people import list_people, load_person
 
-_LISTING = "people"
 _FIRST = UUID(int=0)
 _OWN = conflict("The caller's own record, or a state that does not allow it.")
 
@@ -104,17 +103,14 @@ def _add_reading(router: APIRouter, parts: PeopleParts) -> None:
     @router.get("", summary="List people")
     async def get_people(caller: PeopleReader, cursor: Cursor = None, limit: Limit = 50) -> PeoplePage:
         """In the order in which they were registered: of the caller's client, of all for Florin's staff."""
-        after = _FIRST if cursor is None else decode_cursor(_LISTING, cursor, read=UUID)
+        listing = Listing("people", cursor, limit, start=_FIRST, read=UUID)
         reach = parts.administrator(caller).reach
         async with parts.door.database.snapshot() as connection:
             found = await list_people(
-                connection, parts.door.directory, client=reach, after=after, limit=limit + 1
+                connection, parts.door.directory, client=reach, after=listing.position, limit=listing.rows
             )
-        page, more = found[:limit], len(found) > limit
-        return PeoplePage(
-            items=[PersonOut.of(person) for person in page],
-            next_cursor=encode_cursor(_LISTING, str(page[-1].id)) if more else None,
-        )
+        page, next_cursor = listing.page(found, lambda row: row.id)
+        return PeoplePage(items=[PersonOut.of(person) for person in page], next_cursor=next_cursor)
 
     @router.get("/{person_id}", summary="Read a person")
     async def get_person(person_id: PersonPath, caller: PeopleReader) -> PersonOut:

@@ -1,16 +1,16 @@
 """/v1/webhook-deliveries"""
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from service_kit.cursors import Cursor, Limit, Listing
 
 from notification_service.domain.delivery import DeliveryStatus
 from notification_service.operations import browse
 from notification_service.operations.browse import DeliveryFilter
 from notification_service.operations.retry_delivery import retry_delivery
 
-from .pages import Cursor, Limit, id_after, page_of
 from .parts import Given, Reader, Writer, conflict
 from .schemas import (
     DeliveryOut,
@@ -21,7 +21,6 @@ from .schemas import (
     delivery_out,
 )
 
-LISTING: Final = "webhook deliveries"
 router = APIRouter(prefix="/v1/webhook-deliveries", tags=["webhook deliveries"])
 
 
@@ -39,13 +38,13 @@ async def list_webhook_deliveries(
     wanted = DeliveryFilter(
         endpoint_id=endpoint, payment_id=payment, status=DeliveryStatus(status) if status else None
     )
-    before = id_after(LISTING, cursor)
+    listing = Listing[UUID | None]("webhook deliveries", cursor, limit, start=None, read=UUID)
     async with given.database.snapshot() as connection:
         found = await browse.list_deliveries(
-            connection, client_id=client.id, wanted=wanted, before=before, limit=limit + 1
+            connection, client_id=client.id, wanted=wanted, before=listing.position, limit=listing.rows
         )
-    items, next_cursor = page_of(LISTING, found, limit)
-    return DeliveryPage(items=[delivery_out(delivery) for delivery in items], next_cursor=next_cursor)
+    page, next_cursor = listing.page(found, lambda row: row.id)
+    return DeliveryPage(items=[delivery_out(delivery) for delivery in page], next_cursor=next_cursor)
 
 
 @router.get("/{delivery_id}")

@@ -1,10 +1,10 @@
 """/v1/webhook-endpoints"""
 
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Response
+from service_kit.cursors import Cursor, Limit, Listing
 from service_kit.telemetry import current_traceparent
 
 from notification_service.operations import browse
@@ -15,7 +15,6 @@ from notification_service.operations.rotate_secret import RotateSecret, rotate_s
 from notification_service.operations.send_test import send_test
 from notification_service.operations.switch_endpoint import SwitchEndpoint, enable_endpoint, remove_endpoint
 
-from .pages import Cursor, Limit, id_after, page_of
 from .parts import Given, Reader, Writer, conflict
 from .schemas import (
     DeliveryOut,
@@ -33,7 +32,6 @@ from .schemas import (
     endpoint_out,
 )
 
-LISTING: Final = "webhook endpoints"
 router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
 
 
@@ -72,11 +70,13 @@ async def list_webhook_endpoints(
     limit: Limit = 50,
 ) -> EndpointPage:
     """Your endpoints, oldest first, removed ones too."""
-    after = id_after(LISTING, cursor)
+    listing = Listing[UUID | None]("webhook endpoints", cursor, limit, start=None, read=UUID)
     async with given.database.snapshot() as connection:
-        found = await browse.list_endpoints(connection, client_id=client.id, after=after, limit=limit + 1)
-    items, next_cursor = page_of(LISTING, found, limit)
-    return EndpointPage(items=[endpoint_out(endpoint) for endpoint in items], next_cursor=next_cursor)
+        found = await browse.list_endpoints(
+            connection, client_id=client.id, after=listing.position, limit=listing.rows
+        )
+    page, next_cursor = listing.page(found, lambda row: row.id)
+    return EndpointPage(items=[endpoint_out(endpoint) for endpoint in page], next_cursor=next_cursor)
 
 
 @router.get("/{endpoint_id}")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from contracts.money import MAX_AMOUNT_MINOR
 from fastapi import APIRouter, Query, Response
-from service_kit.cursors import Cursor, Limit, decode_cursor, encode_cursor
+from service_kit.cursors import Cursor, Limit, Listing
 from service_kit.field_errors import FieldError
 from service_kit.parameters import Instant
 from service_kit.problems import invalid_request
@@ -26,7 +26,6 @@ FilterMetadata = Annotated[
     list[Annotated[str, Query(max_length=541)]] | None,
     Query(max_length=5, description="`key:value`, exactly; more than one must all be there."),
 ]
-_LIST = "payments"
 
 
 def add_reading_routes(router: APIRouter, parts: PaymentParts) -> None:
@@ -58,7 +57,7 @@ def add_reading_routes(router: APIRouter, parts: PaymentParts) -> None:
         Amounts are inclusive; times from inclusive, to exclusive. All filters together must fit. A page looks
         at a bounded number of payments: while `next_cursor` is not null there may be more, even behind a page
         that is not full."""
-        before = decode_cursor(_LIST, cursor, read=UUID) if cursor is not None else None
+        listing = Listing[UUID | None]("payments", cursor, limit, start=None, read=UUID)
         pairs = _pairs(metadata or [])
         async with parts.database.snapshot() as connection:
             accounts: tuple[str, ...] | None = (account,) if account is not None else None
@@ -86,8 +85,8 @@ def add_reading_routes(router: APIRouter, parts: PaymentParts) -> None:
                 created_from=created_from,
                 created_to=created_to,
             )
-            found = await find(connection, wanted, before=before, limit=limit)
-        rest = None if found.rest_before is None else encode_cursor(_LIST, str(found.rest_before))
+            found = await find(connection, wanted, before=listing.position, limit=limit)
+        rest = None if found.rest_before is None else listing.cursor_at(found.rest_before)
         return PaymentPage.of(found.views, rest)
 
     @router.get("/{payment_id}", summary="One payment with its lifecycle")
