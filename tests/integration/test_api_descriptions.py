@@ -21,6 +21,12 @@ UNDESCRIBABLE = [
 
 
 @pytest.fixture(scope="module")
+def running(own_running: RunningServices) -> RunningServices:
+    """Their own: whatever a description allows is done to them, new screening rules among it."""
+    return own_running
+
+
+@pytest.fixture(scope="module")
 def addresses(running: RunningServices) -> Callable[[str], str]:
     """Where each service listens."""
     return lambda service: str(running.client(service).base_url)

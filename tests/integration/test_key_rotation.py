@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,17 @@ import pytest
 from florin import person_keys
 from florin.credentials import key_encryption_keys_file
 from florin.errors import StackError
-from testkit.stacks import RunningServices
+from testkit.backing import Backing
+from testkit.databases import Databases
+from testkit.stacks import RunningServices, running_services
+
+
+@pytest.fixture(scope="module")
+async def running(backing: Backing, databases: Databases) -> AsyncIterator[RunningServices]:
+    """Those of which persons' keys are asked, their own: keys are dropped, and one of them is killed."""
+    with running_services(backing, databases, names=["identity", "account"]) as started:
+        yield started
+        await started.close_clients()
 
 
 async def register(running: RunningServices) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Another client's id answers like one that never was, wherever an id is taken; its cursors lead nowhere."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -48,7 +48,7 @@ TESTED = [
 
 
 @pytest.fixture(scope="module")
-async def ids(bank: Bank) -> dict[str, str]:
+async def ids(bank: Bank) -> AsyncIterator[dict[str, str]]:
     """One of each thing of the demo client, by the name that paths have for it."""
     payer, payee = await bank.open(balance_minor=1_000), await bank.open()
     person = {
@@ -65,12 +65,13 @@ async def ids(bank: Bank) -> dict[str, str]:
     )
     assert endpoint.status_code == 201, endpoint.text
     payment = await bank.pay(payer, payee, 10)
-    return {
+    yield {
         "account": payer,
         "payment_id": payment["id"],
         "customer_id": customer.json()["id"],
         "endpoint_id": endpoint.json()["id"],
     }
+    await bank.notification.delete(f"/v1/webhook-endpoints/{endpoint.json()['id']}")
 
 
 def told(answer: httpx2.Response, name: str) -> str:

@@ -10,7 +10,7 @@ from testkit.stacks import RunningServices
 from testkit.waiting import eventually
 
 from .conftest import Bank
-from .receiving import receiving
+from .receiving import Receiver, receiving
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
@@ -32,7 +32,8 @@ async def test_a_settled_payment_is_told_by_a_signed_webhook_in_the_same_trace(
             headers={"Idempotency-Key": uuid4().hex, "Prefer": "wait=30", "traceparent": TRACEPARENT},
         )
         payment_id = made.json()["id"]
-        headers, body = (await eventually(lambda: receiver.requests, timeout_s=20))[0]
+        [(headers, body)] = await eventually(lambda: _told_of(receiver, payment_id), timeout_s=20)
+        await bank.notification.delete(f"/v1/webhook-endpoints/{registered.json()['id']}")
     told: Any = Webhook(registered.json()["secret"]).verify(body, headers)
     assert told["type"] == "payment.settled"
     assert (told["data"]["payment_id"], told["data"]["status"]) == (payment_id, "SETTLED")
@@ -43,6 +44,11 @@ async def test_a_settled_payment_is_told_by_a_signed_webhook_in_the_same_trace(
         for service in ("transaction", "fraud", "account")
     }
     assert traces == {service: {TRACE_ID} for service in traces}
+
+
+def _told_of(receiver: Receiver, payment_id: str) -> list[tuple[dict[str, str], bytes]]:
+    """The webhook that tells of a payment, once it is there."""
+    return [request for request in receiver.requests if payment_id.encode() in request[1]][:1]
 
 
 async def _trace_ids(running: RunningServices, service: str, payment_id: str) -> set[str]:

@@ -11,9 +11,9 @@ ACCOUNTS = 999
 PAYMENTS = 2_500
 
 
-async def test_filled_payments_verify_and_can_be_added_to(running: RunningServices) -> None:
+async def test_filled_payments_verify_and_can_be_added_to(own_running: RunningServices) -> None:
     """Twice, so that the second filling goes on from the first; and a real payment goes on from both."""
-    accounts = running.client("account")
+    accounts = own_running.client("account")
     terms = {"holder": "Load", "currency": "EUR", "opening_balance_minor": 1_000_000}
     made = await accounts.post(
         "/v1/accounts/batches",
@@ -21,16 +21,16 @@ async def test_filled_payments_verify_and_can_be_added_to(running: RunningServic
         headers={"Idempotency-Key": uuid4().hex},
     )
     assert made.is_success, made.text
-    url = running.database("transaction").admin_url
+    url = own_running.database("transaction").admin_url
     await fill(url, first=1, last=PAYMENTS)
     await fill(url, first=PAYMENTS + 1, last=PAYMENTS + 100)
-    paid = await running.client("transaction").post(
+    paid = await own_running.client("transaction").post(
         "/v1/payments",
         json={"debtor": "BENCH-0001", "creditor": "BENCH-0002", "amount_minor": 1, "currency": "EUR"},
         headers={"Idempotency-Key": uuid4().hex, "Prefer": "wait=30"},
     )
     assert paid.json()["status"] == "SETTLED", paid.text
-    report = await verify(running.surroundings)
+    report = await verify(own_running.surroundings)
     failed = {
         result.check.name: result.finding.offender for result in report.results if result.finding.ok is False
     }

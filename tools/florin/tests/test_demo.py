@@ -24,9 +24,9 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
     assert percentile([5], 99) == 5
 
 
-async def test_a_second_demonstration_moves_no_money(running: RunningServices, tmp_path: Path) -> None:
+async def test_a_second_demonstration_moves_no_money(own_running: RunningServices, tmp_path: Path) -> None:
     """Everything is known by its key, and what was refused is refused again."""
-    surroundings = replace(running.surroundings, run_dir=tmp_path)
+    surroundings = replace(own_running.surroundings, run_dir=tmp_path)
     first = await play(surroundings, say=lambda _line: None, watcher=Unwatched())
     tally = first.tally
     assert tally.settled + tally.rejected.total() == tally.accepted > 2_800

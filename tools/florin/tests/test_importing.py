@@ -62,6 +62,12 @@ class Office:
             await connection.close()
 
 
+@pytest.fixture(scope="module")
+def running(own_running: RunningServices) -> RunningServices:
+    """Their own: they are killed."""
+    return own_running
+
+
 @pytest.fixture
 def office(running: RunningServices, tmp_path: Path) -> Office:
     """A test's own."""

@@ -38,6 +38,12 @@ def test_any_other_time_is_refused(text: str) -> None:
         read_moment(text, now=NOW)
 
 
+@pytest.fixture(scope="module")
+def running(own_running: RunningServices) -> RunningServices:
+    """Their own: events are parked by hand, and all postings are counted."""
+    return own_running
+
+
 async def _execute(running: RunningServices, statement: str, *values: object) -> str:
     connection = await connect(running.database("account").admin_url)
     try:

@@ -59,6 +59,12 @@ class Books:
 
 
 @pytest.fixture(scope="module")
+def running(own_running: RunningServices) -> RunningServices:
+    """Their own: their books are tampered with."""
+    return own_running
+
+
+@pytest.fixture(scope="module")
 async def books(running: RunningServices, tmp_path_factory: pytest.TempPathFactory) -> Books:
     """Settled, rejected, in review, reversed: one of each at least."""
     folder: Path = tmp_path_factory.mktemp("books")

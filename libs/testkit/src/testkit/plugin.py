@@ -115,9 +115,20 @@ def keyring(keyring_path: Path) -> KeyRing:
     return KeyRing.load(keyring_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def running(backing: Backing, databases: Databases) -> AsyncIterator[RunningServices]:
-    """The services of this test module's own, on a fresh database and namespace, with HTTP clients."""
+    """The services of this session, shared by its tests: use names of your own, and leave nothing changed
+    that others meet."""
+    with contextlib.ExitStack() as closing:
+        started = closing.enter_context(running_services(backing, databases))
+        yield started
+        await started.close_clients()
+
+
+@pytest.fixture(scope="module")
+async def own_running(backing: Backing, databases: Databases) -> AsyncIterator[RunningServices]:
+    """The services of this test module's own, on a fresh database and namespace: to be killed, filled,
+    tampered with."""
     with contextlib.ExitStack() as closing:
         started = closing.enter_context(running_services(backing, databases))
         yield started

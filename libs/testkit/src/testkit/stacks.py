@@ -57,10 +57,13 @@ def running_services(
     names: Sequence[str] = PROCESSES,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[RunningServices]:
-    """Runs the services named until the end of the block; `settings` are more of their variables."""
+    """Runs the services named until the end of the block; `settings` are more of their variables.
+
+    The database has the schemas of all of them, so that one template serves every choice of names.
+    """
     on_the_bus = not set(names).isdisjoint(SERVICES)
     broker_url = backing.broker_url if on_the_bus else backing.broker_url_if_started
-    database = databases.fresh(names)
+    database = databases.fresh(PROCESSES)
     namespace = f"test-{secrets.token_hex(4)}"
     if on_the_bus:
         namespaces.declare(broker_url, namespace)
