@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from service_kit.audit import Origin
 from service_kit.auth import requires
 
 # What a stranger may read: the API's own description.
@@ -48,6 +49,12 @@ def required_scopes(route: Any) -> Iterator[frozenset[str]]:
     for call in dependency_calls(getattr(route, "dependant", None)):
         if isinstance(call, requires):
             yield call.scopes
+
+
+def is_audited(route: Any) -> bool:
+    """Whether the route is told whose doing it is, which it needs for the audit log and for nothing else."""
+    calls = dependency_calls(getattr(route, "dependant", None))
+    return any(getattr(call, "__annotations__", {}).get("return") is Origin for call in calls)
 
 
 def dependency_calls(dependant: Any) -> Iterator[Any]:

@@ -41,12 +41,13 @@ SCOPES = {
     "other": ("accounts:read", "accounts:write"),
     "reg": ("accounts:read", "accounts:write"),
     "reader": ("accounts:read",),
+    "auditor": ("audit:read",),
     "stranger": ("payments:read",),
     "transaction": ("dry-run:ask",),
     "cashier": ("accounts:read", "accounts:write", "withdrawals:write", "settlement:write"),
 }
-# Another key of the client `bank`, with more scopes.
-CLIENT_OF = {"cashier": "bank"}
+# Other keys of the client `bank`, with other scopes.
+CLIENT_OF = {"cashier": "bank", "auditor": "bank"}
 
 
 Asked = Event[PostingRequested] | Event[VoidRequested]
@@ -228,12 +229,13 @@ class Bank:
         key: str | None = "",
         caller: str = "bank",
         accept: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> httpx2.Response:
         """One request; a new idempotency key unless one is given, none for None."""
-        headers = {} if key is None else {"idempotency-key": key or uuid4().hex}
+        sent = {} if key is None else {"idempotency-key": key or uuid4().hex}
         if accept is not None:
-            headers["accept"] = accept
-        return await self.http[caller].request(method, path, json=body, headers=headers)
+            sent["accept"] = accept
+        return await self.http[caller].request(method, path, json=body, headers=sent | (headers or {}))
 
     async def open(self, account: str | None = None, balance: int = 0, **given: Any) -> str:
         """An open account in CZK; returns its reference."""

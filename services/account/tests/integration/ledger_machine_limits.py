@@ -15,6 +15,7 @@ from account_service.operations.read_limits import AccountLimitsView, read_limit
 from account_service.operations.set_limits import SetAccountLimits, SetLimits, set_account_limits, set_limits
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
+from service_kit.audit import Origin
 from service_kit.database import Database
 from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit.clocks import StillClock
@@ -61,6 +62,9 @@ class World:
         self.runner.close()
 
 
+ORIGIN = Origin(client_id="machine", actor="client:machine")
+
+
 class HeldToLimits(RuleBasedStateMachine):
     """Sets limits, and compares what is told of them with what the model adds up."""
 
@@ -72,7 +76,9 @@ class HeldToLimits(RuleBasedStateMachine):
 
     def live_in_zones(self) -> None:
         for name, zone in ZONES.items():
-            move = ChangeTimeZone(client_id=self.client, account=name, time_zone=zone, reason="R", author="A")
+            move = ChangeTimeZone(
+                client_id=self.client, account=name, time_zone=zone, reason="R", origin=ORIGIN
+            )
             self.world.transact(partial(change_time_zone, command=move, clock=self.clock))
 
     def date_at(self, name: str, second: int) -> date:
@@ -87,7 +93,7 @@ class HeldToLimits(RuleBasedStateMachine):
         asked = {limit: LIMITS[limit] * figure for limit, figure in figures.items()}
         if asked.get("payment_min", 0) > asked.get("payment_max", 10**9):
             del asked["payment_min"]  # no client can ask for that
-        facts: Any = {"client_id": self.client, "limits": LimitSet(**asked), "reason": "R", "author": "A"}
+        facts: Any = {"client_id": self.client, "limits": LimitSet(**asked), "reason": "R", "origin": ORIGIN}
         if name == "all":
             command = SetLimits(currency="CZK", **facts)
             self.world.transact(partial(set_limits, command=command, clock=self.clock))

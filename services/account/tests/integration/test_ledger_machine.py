@@ -38,7 +38,7 @@ from testkit.databases import ServiceDatabase
 
 from .bank import capture, hold, new_vault, transfer, void
 from .holding import word
-from .ledger_machine_limits import BEFORE_MIDNIGHT, HeldToLimits, World
+from .ledger_machine_limits import BEFORE_MIDNIGHT, ORIGIN, HeldToLimits, World
 from .ledger_model import STATES, Model, ModelAccount, ModelHold
 
 SEQUENCES, STEPS = 200, 30
@@ -91,7 +91,7 @@ class LedgerMachine(HeldToLimits):
             for name in NAMES
         ]
         vault = new_vault()  # nobody's name is read again
-        opened = partial(open_accounts, author="A", vault=vault, clock=self.clock, new_id=uuid7)
+        opened = partial(open_accounts, origin=ORIGIN, vault=vault, clock=self.clock, new_id=uuid7)
         world.transact(lambda c: opened(c, self.client, terms))
         self.live_in_zones()
 
@@ -201,7 +201,7 @@ class LedgerMachine(HeldToLimits):
     @rule(name=names, state=st.sampled_from([*STATES, *["ACTIVE"] * 3]))
     def set_state(self, name: str, state: str) -> None:
         command = ChangeState(
-            client_id=self.client, account=name, state=AccountState(state), reason="R", author="A"
+            client_id=self.client, account=name, state=AccountState(state), reason="R", origin=ORIGIN
         )
         told = "moved"
         try:
@@ -215,7 +215,7 @@ class LedgerMachine(HeldToLimits):
     @rule(name=names, overdraft=st.integers(0, 80))
     def set_overdraft(self, name: str, overdraft: int) -> None:
         command = ChangeOverdraft(
-            client_id=self.client, account=name, overdraft_minor=overdraft, reason="R", author="A"
+            client_id=self.client, account=name, overdraft_minor=overdraft, reason="R", origin=ORIGIN
         )
         told = "set"
         try:

@@ -36,7 +36,7 @@ def make_api(database: Database, api_keys: Authenticator, clock: Clock) -> FastA
         routers=[
             rule_routes(database, clock),
             review_routes(database, clock),
-            decision_routes(database),
+            decision_routes(database, clock),
             dry_run_routes(database, clock),
             audit_routes(AuditParts(database, clock)),
         ],

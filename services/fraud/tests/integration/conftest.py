@@ -25,14 +25,17 @@ from messaging.event import Event, encode, new_event
 from messaging.frame import Frame, seal
 from messaging.processor import Processor
 from messaging.signing import KeyRing
+from service_kit.audit import Origin
 from service_kit.auth import ApiKeys, Client
 from service_kit.database import Database
 from sqlalchemy import text
+from testkit.auditing import AuditLog
 from testkit.clocks import StillClock
 from testkit.databases import ServiceDatabase
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PEPPER = "a pepper for tests only"
+ANALYST = Origin(client_id="analyst", actor="client:analyst")
 ROUTING_KEY = "florin.payment.initiated.v1"
 
 
@@ -92,7 +95,7 @@ class Fraud:
         """Make these the current rules; returns the version."""
         async with self.database.transaction() as connection:
             current = await rule_sets.load_current(connection)
-            command = PublishRules(read_rule_set(rules), current.version, "analyst", uuid4().hex)
+            command = PublishRules(read_rule_set(rules), current.version, ANALYST, uuid4().hex)
             return (await publish_rules(connection, command, clock=self.clock)).record.version
 
     async def rows(self, sql: str, **parameters: Any) -> list[Any]:
@@ -153,11 +156,12 @@ class Callers:
         "analyst": ("rules:read", "rules:write"),
         "second-analyst": ("rules:read", "rules:write"),
         "reader": ("rules:read",),
+        "auditor": ("audit:read",),
         "service": ("dry-run:ask",),
     }
 
     def __init__(self) -> None:
-        alphabet = base64.b32encode(secrets.token_bytes(40)).decode().lower()
+        alphabet = base64.b32encode(secrets.token_bytes(5 * len(self.SCOPES))).decode().lower()
         self._keys = {
             name: f"flk_{alphabet[8 * n : 8 * n + 8]}_{secrets.token_urlsafe(32)}"
             for n, name in enumerate(self.SCOPES)
@@ -195,6 +199,12 @@ def callers() -> Callers:
 def as_caller(fraud: Fraud, callers: Callers) -> Iterator[Callable[[str], Any]]:
     """`async with as_caller("bank") as http:` speaks to the API as that client."""
     return lambda name: callers.connected(fraud, name)  # type: ignore[return-value]
+
+
+@pytest.fixture
+def log(fraud_database: ServiceDatabase) -> AuditLog:
+    """What the service writes into its audit log."""
+    return AuditLog(fraud_database.admin_url, "fraud")
 
 
 @pytest.fixture

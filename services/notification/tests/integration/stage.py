@@ -13,6 +13,7 @@ from uuid import uuid4
 import httpx2
 from contracts.catalogue import BY_PAYLOAD
 from contracts.messages import PaymentNotice, PaymentSettled
+from fastapi import FastAPI
 from messaging.event import Event
 from notification_service.api.parts import Parts
 from notification_service.app import make_api
@@ -76,6 +77,7 @@ class Stage:
     api: httpx2.AsyncClient
     other: httpx2.AsyncClient
     reader: httpx2.AsyncClient
+    app: FastAPI
     nudges: list[Callable[[AsyncConnection], None]]
     workers: list[WebhookSender] = field(default_factory=list)
     sequence: int = 0
@@ -214,7 +216,7 @@ async def set_up(app_url: str, *, policy: TargetPolicy, limits: EndpointLimits) 
         )
         for c in clients
     ]
-    stage = Stage(database, clock, names, policy, ids[0], ids[1], apis[0], apis[1], apis[2], nudges)
+    stage = Stage(database, clock, names, policy, ids[0], ids[1], apis[0], apis[1], apis[2], app, nudges)
     try:
         yield stage
     finally:

@@ -18,15 +18,25 @@ TOLD = frozenset(
     {
         # things, and what they are called by their client
         *("id", "account", "accounts", "client_id", "customer_id", "payment_id", "person_id", "session_id"),
-        *("key_id", "prefix", "kid", "endpoint_id", "proposal_id", "version", "kind", "level", "currency"),
+        *(
+            "key_id",
+            "prefix",
+            "kid",
+            "endpoint_id",
+            "proposal_id",
+            "posting_id",
+            "customers",
+            "payments",
+            "settlement",
+        ),
         # how things stand
         *("state", "status", "decision", "outcome", "policy", "time_zone", "scopes", "roles", "event_types"),
-        *("requested_level", "enabled", "replaces"),
+        *("version", "kind", "level", "requested_level", "currency", "enabled", "replaces"),
         # amounts and bounds
-        *("amount_minor", "overdraft_minor", "opening_balance_minor", "payment_min_minor"),
-        *("payment_max_minor", "daily_count", "daily_sum_minor", "monthly_count", "monthly_sum_minor"),
+        *("amount_minor", "overdraft_minor", "opening_balance_minor", "payment_min", "payment_max"),
+        *("daily_count", "daily_sum", "monthly_count", "monthly_sum"),
         # when
-        *("at", "expires_at", "not_after", "valid_until", "from", "to"),
+        *("at", "expires_at", "not_after", "valid_until", "from", "to", "verify_until"),
         # how much was read or done, and what was asked for
         *("count", "actor", "action", "subject", "cursor", "limit"),
     }

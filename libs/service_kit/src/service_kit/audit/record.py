@@ -94,14 +94,15 @@ def origin_of(request: Request, caller: Client) -> Origin:
     )
 
 
-async def _origin(request: Request) -> Origin:
+async def origin_of_caller(request: Request) -> Origin:
+    """Whose doing it is, as `requires` has found."""
     caller = request.scope.get(PRINCIPAL)
     assert isinstance(caller, Client), "a route declares who calls before whose doing it is"
     return origin_of(request, caller)
 
 
 # A route's parameter, after the caller's.
-Audited = Annotated[Origin, Depends(_origin)]
+Audited = Annotated[Origin, Depends(origin_of_caller)]
 
 
 async def record(connection: AsyncConnection, origin: Origin, *entries: Entry, at: datetime) -> None:

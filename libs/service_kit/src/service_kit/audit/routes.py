@@ -11,7 +11,7 @@ from service_kit.audit.reading import Told, Wanted, list_entries
 from service_kit.audit.record import Audited, Entry, record
 from service_kit.auth import Client, requires
 from service_kit.clock import Clock
-from service_kit.cursors import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
+from service_kit.cursors import DEFAULT_LIMIT, MAX_LIMIT, Listing
 from service_kit.database import Database
 from service_kit.parameters import Instant
 
@@ -135,12 +135,12 @@ def audit_routes(parts: Parts) -> APIRouter:
     ) -> AuditPage:
         """What was done to the client's things, whoever did it, and what its own people did elsewhere. Each
         reading is an entry of its own (`audit.read`)."""
-        before = None if query.cursor is None else decode_cursor(_LISTING, query.cursor, read=_place)
+        listing = Listing(_LISTING, query.cursor, query.limit, start=None, read=_place)
         async with parts.database.transaction() as connection:
             found = await list_entries(
-                connection, auditor.id, query.wanted(), before=before, limit=query.limit + 1
+                connection, auditor.id, query.wanted(), before=listing.position, limit=listing.rows
             )
-            page = found[: query.limit]
+            page, next_cursor = listing.page(found, _position)
             entry = Entry(
                 action="audit.read",
                 subject_type="audit",
@@ -148,11 +148,7 @@ def audit_routes(parts: Parts) -> APIRouter:
                 after={**query.asked(), "count": len(page)},
             )
             await record(connection, origin, entry, at=parts.clock.now())
-        more = len(found) > query.limit
-        return AuditPage(
-            items=[AuditEntryOut.of(told) for told in page],
-            next_cursor=encode_cursor(_LISTING, _position(page[-1])) if more else None,
-        )
+        return AuditPage(items=[AuditEntryOut.of(told) for told in page], next_cursor=next_cursor)
 
     return router
 
@@ -161,7 +157,7 @@ def _position(told: Told) -> str:
     return f"{told.at.isoformat()} {told.form['id']}"
 
 
-def _place(text: str) -> tuple[datetime, int]:
+def _place(text: str) -> tuple[datetime, int] | None:
     """A cursor's time and id; ValueError for anything else, however well its checksum fits."""
     at, _, number = text.partition(" ")
     moment = datetime.fromisoformat(at)

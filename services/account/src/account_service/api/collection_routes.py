@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
+from service_kit.audit import Audited
 from service_kit.idempotency import REPLAYED_HEADER
 
 from account_service.api.parts import NOT_ALLOWED, AccountParts, AccountPath, IdempotencyKey, SettlementWriter
@@ -64,6 +65,7 @@ def collection_routes(parts: AccountParts) -> APIRouter:
         account: AccountPath,
         body: CollectionIn,
         client: SettlementWriter,
+        origin: Audited,
         key: IdempotencyKey,
         response: Response,
     ) -> CollectionOut:
@@ -77,6 +79,7 @@ def collection_routes(parts: AccountParts) -> APIRouter:
             account=account,
             amount_minor=body.amount_minor,
             reason=body.reason,
+            origin=origin,
         )
         async with parts.database.transaction() as connection:
             collected = await collect_receivable(connection, command, clock=parts.clock, new_id=parts.new_id)

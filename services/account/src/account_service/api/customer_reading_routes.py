@@ -1,11 +1,13 @@
 """/v1/customers, read: who they are, what they hold, and all that has moved on their accounts."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from contracts.handles import HandleKind
 from fastapi import APIRouter, Query
+from service_kit.audit import Audited, Entry, Origin, record
 from service_kit.cursors import Listing
 
 from account_service.api.customer_schemas import (
@@ -51,7 +53,7 @@ def customer_reading_routes(parts: AccountParts) -> APIRouter:
 def _add_customers(router: APIRouter, parts: AccountParts) -> None:
     @router.get("", summary="Customers, or the one with a mobile number or e-mail address")
     async def list_client_customers(
-        client: Reader, query: Annotated[CustomersQuery, Query()]
+        client: Reader, origin: Audited, query: Annotated[CustomersQuery, Query()]
     ) -> CustomerPage:
         """In the order in which they were registered; `mobile` (its `+` written `%2B`) or `email` finds one,
         in any spelling. What is looked for stands in no log and no trace."""
@@ -71,31 +73,37 @@ def _add_customers(router: APIRouter, parts: AccountParts) -> None:
                 )
             wallets = await load_wallets(connection, [customer.id for customer in customers])
         page, next_cursor = listing.page(customers, lambda row: row.id)
+        asked = {"mobile": mobile, "email": email, "customers": [customer.id for customer in page]}
+        await _write_down(parts, origin, "customers.listed", asked)
         return CustomerPage(
             items=[CustomerOut.of(customer, wallets[customer.id]) for customer in page],
             next_cursor=next_cursor,
         )
 
     @router.get("/{customer_id}", summary="One customer")
-    async def get_customer(customer_id: CustomerPath, client: Reader) -> CustomerOut:
+    async def get_customer(customer_id: CustomerPath, client: Reader, origin: Audited) -> CustomerOut:
         """The customer as known now."""
         async with parts.database.snapshot() as connection:
             customer = await read_customer(connection, parts.vault, client.id, customer_id)
             wallets = await load_wallets(connection, [customer_id])
+        await _write_down(parts, origin, "customer.read", customer_id)
         return CustomerOut.of(customer, wallets[customer_id])
 
     @router.get("/{customer_id}/accounts", summary="The customer's accounts")
-    async def list_customer_accounts(customer_id: CustomerPath, client: Reader) -> CustomerAccounts:
+    async def list_customer_accounts(
+        customer_id: CustomerPath, client: Reader, origin: Audited
+    ) -> CustomerAccounts:
         """One a currency, as they stand."""
         async with parts.database.snapshot() as connection:
             records = await read_customer_accounts(connection, parts.vault, client.id, customer_id)
+        await _write_down(parts, origin, "customer.accounts-read", customer_id)
         return CustomerAccounts(items=[AccountOut.of(record, parts.vault) for record in records])
 
 
 def _add_histories(router: APIRouter, parts: AccountParts) -> None:
     @router.get("/{customer_id}/entries", summary="Entries of all the customer's accounts")
     async def list_customer_entries(
-        customer_id: CustomerPath, client: Reader, query: Annotated[HistoryQuery, Query()]
+        customer_id: CustomerPath, client: Reader, origin: Audited, query: Annotated[HistoryQuery, Query()]
     ) -> CustomerEntryPage:
         """Newest first, or oldest first with `order=asc`; the running balance is the account's own."""
         newest_first = query.order == "desc"
@@ -116,13 +124,14 @@ def _add_histories(router: APIRouter, parts: AccountParts) -> None:
             await read_customer(connection, parts.vault, client.id, customer_id)
             entries = await list_history(connection, customer_id, window, limit=listing.rows)
         page, next_cursor = listing.page(entries, lambda entry: _write_position(entry.position))
+        await _write_down(parts, origin, "customer.entries-read", customer_id)
         return CustomerEntryPage(
             items=[CustomerEntryOut.of_history(entry) for entry in page], next_cursor=next_cursor
         )
 
     @router.get("/{customer_id}/kyc-events", summary="The history of the customer's levels")
     async def list_customer_kyc_events(
-        customer_id: CustomerPath, client: Reader, query: Annotated[Page, Query()]
+        customer_id: CustomerPath, client: Reader, origin: Audited, query: Annotated[Page, Query()]
     ) -> KycEventPage:
         """Newest first, each with its reason and author."""
         name = f"kyc-events {customer_id}"
@@ -135,7 +144,21 @@ def _add_histories(router: APIRouter, parts: AccountParts) -> None:
                 connection, key, customer_id, before=listing.position, limit=listing.rows
             )
         page, next_cursor = listing.page(events, lambda row: row.id)
+        await _write_down(parts, origin, "customer.kyc-read", customer_id)
         return KycEventPage(items=[KycEventOut.of(event) for event in page], next_cursor=next_cursor)
+
+
+async def _write_down(
+    parts: AccountParts, origin: Origin, action: str, read: UUID | Mapping[str, Any]
+) -> None:
+    """Record who has opened whose personal data, before it is answered."""
+    assert origin.client_id is not None, "a caller belongs to a client"
+    if isinstance(read, UUID):
+        entry = Entry(action=action, subject_type="customer", subject=str(read))
+    else:
+        entry = Entry(action=action, subject_type="client", subject=origin.client_id, after=read)
+    async with parts.database.transaction() as connection:
+        await record(connection, origin, entry, at=parts.clock.now())
 
 
 def _write_position(position: HistoryPosition) -> str:

@@ -2,6 +2,7 @@
 are known."""
 
 from fastapi import APIRouter, Response
+from service_kit.audit import Audited
 from service_kit.idempotency import REPLAYED_HEADER
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -45,7 +46,7 @@ def _add_registering(router: APIRouter, parts: AccountParts) -> None:
         "", status_code=201, summary="Register a customer", responses={200: {"model": CustomerOut}, **_TAKEN}
     )
     async def create_customer(
-        body: CustomerIn, client: Writer, key: IdempotencyKey, response: Response
+        body: CustomerIn, client: Writer, origin: Audited, key: IdempotencyKey, response: Response
     ) -> CustomerOut:
         """An account in the first currency opens with the customer. The same key and body again is answered
         like the first time (200, with `Idempotency-Replayed: true`)."""
@@ -54,7 +55,7 @@ def _add_registering(router: APIRouter, parts: AccountParts) -> None:
         assert mobile is not None, "required of the body"
         assert email is not None, "required of the body"
         person = Person(name=body.name, mobile=mobile, email=email)
-        command = RegisterCustomer(client.id, key, person, body.currency, client.actor)
+        command = RegisterCustomer(client.id, key, person, body.currency, origin)
         async with parts.database.transaction() as connection:
             made = await register_customer(
                 connection, command, vault=parts.vault, clock=parts.clock, new_id=parts.new_id
@@ -67,13 +68,18 @@ def _add_registering(router: APIRouter, parts: AccountParts) -> None:
 
     @router.patch("/{customer_id}", summary="Change name, mobile number or e-mail address", responses=_TAKEN)
     async def change_customer(
-        customer_id: CustomerPath, body: CustomerChanges, client: Writer
+        customer_id: CustomerPath, body: CustomerChanges, client: Writer, origin: Audited
     ) -> CustomerOut:
         """What is left out stays. The same change again is no change, so that a retry is safe."""
         region = body.region or parts.default_region
         mobile, email = canonical_contact(mobile=body.mobile, email=body.email, region=region)
         command = UpdateCustomer(
-            client_id=client.id, customer_id=customer_id, name=body.name, mobile=mobile, email=email
+            client_id=client.id,
+            customer_id=customer_id,
+            name=body.name,
+            mobile=mobile,
+            email=email,
+            origin=origin,
         )
         async with parts.database.transaction() as connection:
             await update_customer(connection, command, vault=parts.vault, clock=parts.clock)
@@ -88,11 +94,11 @@ def _add_wallets(router: APIRouter, parts: AccountParts) -> None:
         responses={200: {"model": AccountOut}, **_IN_USE},
     )
     async def open_customer_account(
-        customer_id: CustomerPath, body: WalletIn, client: Writer, response: Response
+        customer_id: CustomerPath, body: WalletIn, client: Writer, origin: Audited, response: Response
     ) -> AccountOut:
         """A customer has one account a currency: asked again, the one that is open is told (200, with
         `Idempotency-Replayed: true`)."""
-        command = OpenWallet(client.id, customer_id, body.currency, client.actor)
+        command = OpenWallet(client.id, customer_id, body.currency, origin)
         async with parts.database.transaction() as connection:
             wallet = await open_wallet(
                 connection, command, vault=parts.vault, clock=parts.clock, new_id=parts.new_id
@@ -108,7 +114,7 @@ def _add_wallets(router: APIRouter, parts: AccountParts) -> None:
 def _add_kyc(router: APIRouter, parts: AccountParts) -> None:
     @router.post("/{customer_id}/kyc", summary="Ask for a level", responses=_NO_WAY)
     async def submit_customer_kyc(
-        customer_id: CustomerPath, body: KycSubmission, client: Writer
+        customer_id: CustomerPath, body: KycSubmission, client: Writer, origin: Audited
     ) -> CustomerOut:
         """The level is reached once somebody approves it. The same request again changes nothing."""
         command = ChangeKyc(
@@ -117,13 +123,13 @@ def _add_kyc(router: APIRouter, parts: AccountParts) -> None:
             move="submit",
             level=KycLevel(body.level),
             reason=body.reason,
-            author=client.actor,
+            origin=origin,
         )
         return await _move(parts, command)
 
     @router.post("/{customer_id}/kyc/decision", summary="Approve or reject a request", responses=_NO_WAY)
     async def decide_customer_kyc(
-        customer_id: CustomerPath, body: KycDecision, client: Decider
+        customer_id: CustomerPath, body: KycDecision, client: Decider, origin: Audited
     ) -> CustomerOut:
         """`level` is that of the request, so that none is granted that was asked for after you looked. The
         same decision again changes nothing."""
@@ -133,7 +139,7 @@ def _add_kyc(router: APIRouter, parts: AccountParts) -> None:
             move=body.decision,
             level=KycLevel(body.level),
             reason=body.reason,
-            author=client.actor,
+            origin=origin,
         )
         return await _move(parts, command)
 

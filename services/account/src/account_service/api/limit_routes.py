@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from service_kit.audit import Audited, Origin
 from service_kit.auth import Client, requires
 
 from account_service.api.limit_schemas import (
@@ -51,10 +52,10 @@ def limit_routes(parts: AccountParts) -> APIRouter:
 
 def _add_defaults(router: APIRouter, parts: AccountParts) -> None:
     @router.put("/limits", summary="Set the limits of all accounts in a currency")
-    async def set_default_limits(body: LimitsIn, client: Limiter) -> LimitSetOut:
+    async def set_default_limits(body: LimitsIn, client: Limiter, origin: Audited) -> LimitSetOut:
         """It takes the place of the one before, from the next posting on. Of each figure the strictest of
         account, KYC level and default holds. The same set again is no change, so that a retry is safe."""
-        return await _set(parts, body, client, None)
+        return await _set(parts, body, client.id, None, origin)
 
     @router.get("/limits", summary="The limits of all accounts")
     async def get_default_limits(client: Reader) -> LimitSets:
@@ -70,9 +71,11 @@ def _add_defaults(router: APIRouter, parts: AccountParts) -> None:
 
 def _add_levels(router: APIRouter, parts: AccountParts) -> None:
     @router.put("/limits/kyc/{level}", summary="Set the limits of a KYC level's accounts in a currency")
-    async def set_level_limits(level: KycLevel, body: LimitsIn, client: Limiter) -> LimitSetOut:
+    async def set_level_limits(
+        level: KycLevel, body: LimitsIn, client: Limiter, origin: Audited
+    ) -> LimitSetOut:
         """As for all accounts, for those of customers of this level alone."""
-        return await _set(parts, body, client, level)
+        return await _set(parts, body, client.id, level, origin)
 
     @router.get("/limits/kyc/{level}", summary="The limits of a KYC level's accounts")
     async def get_level_limits(level: KycLevel, client: Reader) -> LimitSets:
@@ -88,7 +91,7 @@ def _add_levels(router: APIRouter, parts: AccountParts) -> None:
 def _add_accounts(router: APIRouter, parts: AccountParts) -> None:
     @router.put("/accounts/{account}/limits", summary="Set an account's limits", responses=_SYSTEM_ACCOUNT)
     async def set_limits_of_account(
-        account: AccountPath, body: FiguresIn, client: Limiter
+        account: AccountPath, body: FiguresIn, client: Limiter, origin: Audited
     ) -> AccountLimitsOut:
         """In the account's currency, from its next posting on. Answers what holds with all other limits:
         an account's own tighten them and never loosen."""
@@ -97,7 +100,7 @@ def _add_accounts(router: APIRouter, parts: AccountParts) -> None:
             account=account,
             limits=body.limits(),
             reason=body.reason,
-            author=client.actor,
+            origin=origin,
         )
         async with parts.database.transaction() as connection:
             await set_account_limits(connection, command, clock=parts.clock)
@@ -128,7 +131,9 @@ def _add_time_zones(router: APIRouter, parts: AccountParts) -> None:
         summary="Move an account to another time zone",
         responses=_SYSTEM_ACCOUNT,
     )
-    async def set_time_zone(account: AccountPath, body: TimeZoneIn, client: Limiter) -> AccountLimitsOut:
+    async def set_time_zone(
+        account: AccountPath, body: TimeZoneIn, client: Limiter, origin: Audited
+    ) -> AccountLimitsOut:
         """The days and months of its limits are those of the time zone from now on; what has left the account
         within them counts. UTC until it is set."""
         command = ChangeTimeZone(
@@ -136,7 +141,7 @@ def _add_time_zones(router: APIRouter, parts: AccountParts) -> None:
             account=account,
             time_zone=body.time_zone,
             reason=body.reason,
-            author=client.actor,
+            origin=origin,
         )
         async with parts.database.transaction() as connection:
             await change_time_zone(connection, command, clock=parts.clock)
@@ -162,13 +167,15 @@ def _level(client: Client, level: KycLevel) -> LimitSubject:
     return LimitSubject(client_id=client.id, scope=LimitScope.KYC_LEVEL, kyc_level=level)
 
 
-async def _set(parts: AccountParts, body: LimitsIn, client: Client, level: KycLevel | None) -> LimitSetOut:
+async def _set(
+    parts: AccountParts, body: LimitsIn, client_id: str, level: KycLevel | None, origin: Origin
+) -> LimitSetOut:
     command = SetLimits(
-        client_id=client.id,
+        client_id=client_id,
         currency=body.currency,
         limits=body.limits(),
         reason=body.reason,
-        author=client.actor,
+        origin=origin,
         kyc_level=level,
     )
     async with parts.database.transaction() as connection:

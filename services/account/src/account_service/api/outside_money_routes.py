@@ -1,6 +1,7 @@
 """/v1/accounts/{account}/deposits and …/withdrawals: money in from outside, and out to it."""
 
 from fastapi import APIRouter, Response
+from service_kit.audit import Audited
 from service_kit.idempotency import REPLAYED_HEADER
 
 from account_service.api.outside_money_schemas import DepositIn, DepositOut, WithdrawalIn, WithdrawalOut
@@ -36,12 +37,17 @@ def outside_money_routes(parts: AccountParts) -> APIRouter:
         responses={200: {"model": DepositOut}, **NOT_ALLOWED},
     )
     async def create_deposit(
-        account: AccountPath, body: DepositIn, client: Writer, key: IdempotencyKey, response: Response
+        account: AccountPath,
+        body: DepositIn,
+        client: Writer,
+        origin: Audited,
+        key: IdempotencyKey,
+        response: Response,
     ) -> DepositOut:
         """A posting from a settlement account of the client's. The same key and body again is answered like
         the first time (200, with `Idempotency-Replayed: true`) and moves nothing."""
         payment = body.payment(account)
-        command = MoveOutsideMoney(PostingKind.DEPOSIT, client.id, key, payment)
+        command = MoveOutsideMoney(PostingKind.DEPOSIT, client.id, key, payment, origin)
         return DepositOut.of(payment, await move(command, response))
 
     @router.post(
@@ -51,12 +57,17 @@ def outside_money_routes(parts: AccountParts) -> APIRouter:
         responses={200: {"model": WithdrawalOut}, **NOT_ALLOWED},
     )
     async def create_withdrawal(
-        account: AccountPath, body: WithdrawalIn, client: Withdrawer, key: IdempotencyKey, response: Response
+        account: AccountPath,
+        body: WithdrawalIn,
+        client: Withdrawer,
+        origin: Audited,
+        key: IdempotencyKey,
+        response: Response,
     ) -> WithdrawalOut:
         """A posting to a settlement account of the client's, under the rules of every other: state, currency,
         what is available. Replayed like a deposit."""
         payment = body.payment(account)
-        command = MoveOutsideMoney(PostingKind.WITHDRAWAL, client.id, key, payment)
+        command = MoveOutsideMoney(PostingKind.WITHDRAWAL, client.id, key, payment, origin)
         return WithdrawalOut.of(payment, await move(command, response))
 
     return router

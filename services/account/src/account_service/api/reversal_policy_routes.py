@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
+from service_kit.audit import Audited
 
 from account_service.api.parts import AccountParts, Reader, SettlementWriter
 from account_service.api.queries import Page, newest_first
@@ -59,11 +60,13 @@ def reversal_policy_routes(parts: AccountParts) -> APIRouter:
 
 def _add_policy(router: APIRouter, parts: AccountParts) -> None:
     @router.put("", summary="Say what becomes of reversals when the payee has spent it")
-    async def put_reversal_policy(body: ReversalPolicyIn, client: SettlementWriter) -> ReversalPolicyOut:
+    async def put_reversal_policy(
+        body: ReversalPolicyIn, client: SettlementWriter, origin: Audited
+    ) -> ReversalPolicyOut:
         """`refuse` declines them (`payee_has_spent_it`); `receivable` gives all of it back and books what the
         payee has not on the client's receivable account of the currency. The same again is no change."""
         command = SetReversalPolicy(
-            client_id=client.id, policy=ReversalPolicy(body.policy), reason=body.reason, author=client.actor
+            client_id=client.id, policy=ReversalPolicy(body.policy), reason=body.reason, origin=origin
         )
         async with parts.database.transaction() as connection:
             change = await set_reversal_policy(connection, command, clock=parts.clock)

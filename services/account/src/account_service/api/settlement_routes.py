@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from service_kit.audit import Audited
 from service_kit.cursors import Listing
 
 from account_service.api.outside_money_schemas import (
@@ -28,11 +29,11 @@ def settlement_routes(parts: AccountParts) -> APIRouter:
         responses={200: {"model": SettlementAccountOut}},
     )
     async def create_settlement_account(
-        body: SettlementAccountIn, client: SettlementWriter, response: Response
+        body: SettlementAccountIn, client: SettlementWriter, origin: Audited, response: Response
     ) -> SettlementAccountOut:
         """Deposits and withdrawals may then name it. The name is its key: asked again, the account is told as
         it stands (200). It goes below zero by what has come in through it, without a limit."""
-        command = OpenSettlementAccount(client.id, body.name, body.currency, client.actor)
+        command = OpenSettlementAccount(client.id, body.name, body.currency, origin)
         async with parts.database.transaction() as connection:
             record, opened = await open_settlement_account(connection, command, clock=parts.clock)
         response.headers["Location"] = f"/v1/accounts/{record.account.reference}"

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from service_kit.audit import Audited
 from service_kit.cursors import Listing
 
 from account_service.api.parts import NOT_ALLOWED, AccountParts, AccountPath, Reader, Writer
@@ -36,7 +37,9 @@ def standing_routes(parts: AccountParts) -> APIRouter:
 
 def _add_state(router: APIRouter, parts: AccountParts) -> None:
     @router.post("/{account}/state", summary="Freeze, unfreeze or close", responses=NOT_ALLOWED)
-    async def set_account_state(account: AccountPath, body: StateIn, client: Writer) -> AccountOut:
+    async def set_account_state(
+        account: AccountPath, body: StateIn, client: Writer, origin: Audited
+    ) -> AccountOut:
         """ACTIVE lets money in and out, FROZEN neither, DEBIT_FROZEN only in, CREDIT_FROZEN only out; CLOSING
         lets its own money out and captures from holds, and nothing else. CLOSED is for ever and needs a zero
         balance with no open holds. An account that is in the state already stays as it is, so that a retry is
@@ -46,7 +49,7 @@ def _add_state(router: APIRouter, parts: AccountParts) -> None:
             account=account,
             state=AccountState(body.state),
             reason=body.reason,
-            author=client.actor,
+            origin=origin,
         )
         async with parts.database.transaction() as connection:
             await change_state(connection, command, clock=parts.clock)
@@ -71,7 +74,9 @@ def _add_state(router: APIRouter, parts: AccountParts) -> None:
 
 def _add_overdraft(router: APIRouter, parts: AccountParts) -> None:
     @router.put("/{account}/overdraft", summary="Change the overdraft", responses=NOT_ALLOWED)
-    async def set_account_overdraft(account: AccountPath, body: OverdraftIn, client: Writer) -> AccountOut:
+    async def set_account_overdraft(
+        account: AccountPath, body: OverdraftIn, client: Writer, origin: Audited
+    ) -> AccountOut:
         """How far below zero the balance may go; never less than what is used of it, holds counted. The same
         overdraft again is no change, so that a retry is safe."""
         command = ChangeOverdraft(
@@ -79,7 +84,7 @@ def _add_overdraft(router: APIRouter, parts: AccountParts) -> None:
             account=account,
             overdraft_minor=body.overdraft_minor,
             reason=body.reason,
-            author=client.actor,
+            origin=origin,
         )
         async with parts.database.transaction() as connection:
             await change_overdraft(connection, command, clock=parts.clock)

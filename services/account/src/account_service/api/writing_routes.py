@@ -1,6 +1,7 @@
 """/v1/accounts: open accounts."""
 
 from fastapi import APIRouter, Response
+from service_kit.audit import Audited
 from service_kit.idempotency import REPLAYED_HEADER
 
 from account_service.api.batch_items import read_item, tell
@@ -32,12 +33,12 @@ def _add_opening(router: APIRouter, parts: AccountParts) -> None:
         responses={200: {"model": AccountOut}, **_OTHER_TERMS},
     )
     async def create_account(
-        body: AccountIn, client: Writer, key: IdempotencyKey, response: Response
+        body: AccountIn, client: Writer, origin: Audited, key: IdempotencyKey, response: Response
     ) -> AccountOut:
         """An opening balance is a posting from the client's own opening-balances account. Asked again, by key
         or by the same reference on the same terms, the first answer is given once more (200, with
         `Idempotency-Replayed: true`); other terms are refused and the differing fields named."""
-        command = OpenAccount(client.id, key, body.terms(), client.actor)
+        command = OpenAccount(client.id, key, body.terms(), origin)
         async with parts.database.transaction() as connection:
             opening = await open_account(
                 connection, command, vault=parts.vault, clock=parts.clock, new_id=parts.new_id
@@ -50,12 +51,12 @@ def _add_opening(router: APIRouter, parts: AccountParts) -> None:
 
     @router.post("/batches", summary="Open up to 1,000 accounts")
     async def create_accounts(
-        body: BatchIn, client: Writer, key: IdempotencyKey, response: Response
+        body: BatchIn, client: Writer, origin: Audited, key: IdempotencyKey, response: Response
     ) -> BatchOut:
         """Each item has an outcome of its own, at its own place. The key guards the batch as a whole; each
         item is known by its `account`: one that is open on the same terms is told as `replayed`."""
         command = OpenBatch(
-            client.id, key, [read_item(item) for item in body.accounts], body.accounts, client.actor
+            client.id, key, [read_item(item) for item in body.accounts], body.accounts, origin
         )
         async with parts.database.transaction() as connection:
             batch = await open_batch(

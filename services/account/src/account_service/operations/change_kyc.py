@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from service_kit.vault import Vault
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,14 +19,14 @@ from account_service.persistence.kyc_events import record_kyc_event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeKyc:
-    """The command; `author` is who asks or decides."""
+    """The command; the author is who asks or decides."""
 
     client_id: str
     customer_id: UUID
     move: Literal["submit", "approve", "reject"]
     level: KycLevel
     reason: str | None
-    author: str
+    origin: Origin
 
 
 async def change_kyc(
@@ -55,10 +56,19 @@ async def change_kyc(
         state=after.state,
         level=command.level,
         reason=command.reason,
-        author=command.author,
+        author=command.origin.actor,
         at=at,
     )
     await record_kyc_event(connection, sealed.key, event)
+    # The reason may tell of the person: it stands in the event, under the person's own key.
+    entry = Entry(
+        action=f"kyc.{after.state}",
+        subject_type="customer",
+        subject=str(command.customer_id),
+        before={"level": before.level, "state": before.state, "requested_level": before.asked},
+        after={"level": after.level, "state": after.state, "requested_level": after.asked},
+    )
+    await record(connection, command.origin, entry, at=at)
     if after.level is not before.level:
         await save_level(connection, command.customer_id, after.level, at=at)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,13 +13,13 @@ from account_service.persistence.overdraft_changes import record_overdraft_chang
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeOverdraft:
-    """The command; `author` is who asks."""
+    """The command; the author is who asks."""
 
     client_id: str
     account: str
     overdraft_minor: int
     reason: str
-    author: str
+    origin: Origin
 
 
 async def change_overdraft(connection: AsyncConnection, command: ChangeOverdraft, *, clock: Clock) -> None:
@@ -35,7 +36,16 @@ async def change_overdraft(connection: AsyncConnection, command: ChangeOverdraft
         return
     at = clock.now()
     changed, change = account.change_overdraft(
-        command.overdraft_minor, reason=command.reason, author=command.author, at=at
+        command.overdraft_minor, reason=command.reason, author=command.origin.actor, at=at
     )
     await accounts.save_overdraft(connection, changed, at=at)
     await record_overdraft_change(connection, change)
+    entry = Entry(
+        action="account.overdraft-changed",
+        subject_type="account",
+        subject=command.account,
+        before={"overdraft_minor": account.overdraft_minor},
+        after={"overdraft_minor": command.overdraft_minor},
+        reason=command.reason,
+    )
+    await record(connection, command.origin, entry, at=at)

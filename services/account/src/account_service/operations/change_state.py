@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,13 +15,13 @@ from account_service.persistence.state_changes import record_state_changes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeState:
-    """The command; `author` is who asks."""
+    """The command; the author is who asks."""
 
     client_id: str
     account: str
     state: AccountState
     reason: str
-    author: str
+    origin: Origin
 
 
 async def change_state(connection: AsyncConnection, command: ChangeState, *, clock: Clock) -> None:
@@ -40,8 +41,17 @@ async def change_state(connection: AsyncConnection, command: ChangeState, *, clo
         command.state,
         open_holds=await has_open_holds(connection, account.id),
         reason=command.reason,
-        author=command.author,
+        author=command.origin.actor,
         at=at,
     )
     await accounts.save_state(connection, changed, at=at)
     await record_state_changes(connection, [change])
+    entry = Entry(
+        action="account.state-changed",
+        subject_type="account",
+        subject=command.account,
+        before={"state": account.state},
+        after={"state": changed.state},
+        reason=command.reason,
+    )
+    await record(connection, command.origin, entry, at=at)

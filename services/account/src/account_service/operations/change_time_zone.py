@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,7 +19,7 @@ class ChangeTimeZone:
     account: str
     time_zone: str
     reason: str
-    author: str
+    origin: Origin
 
 
 async def change_time_zone(connection: AsyncConnection, command: ChangeTimeZone, *, clock: Clock) -> None:
@@ -35,12 +36,22 @@ async def change_time_zone(connection: AsyncConnection, command: ChangeTimeZone,
     previous = (await time_zones.place_of(connection, account.id)).time_zone
     if previous == command.time_zone:
         return
+    at = clock.now()
     await time_zones.save_time_zone(
         connection,
         account.id,
         previous=previous,
         time_zone=command.time_zone,
         reason=command.reason,
-        author=command.author,
-        at=clock.now(),
+        author=command.origin.actor,
+        at=at,
     )
+    entry = Entry(
+        action="account.time-zone-changed",
+        subject_type="account",
+        subject=command.account,
+        before={"time_zone": previous},
+        after={"time_zone": command.time_zone},
+        reason=command.reason,
+    )
+    await record(connection, command.origin, entry, at=at)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +29,7 @@ class CollectReceivable:
     account: str
     amount_minor: int
     reason: str
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,18 @@ async def collect_receivable(
     moved = await move_money(connection, posting, command.account, clock=clock, new_id=new_id)
     answer = {"currency": account.currency, "owed_after_minor": owed_after_minor}
     await remember(connection, request, moved.answer() | answer, at=moved.posted_at)
+    entry = Entry(
+        action="receivable.collected",
+        subject_type="account",
+        subject=command.account,
+        after={
+            "posting_id": moved.posting_id,
+            "amount_minor": command.amount_minor,
+            "currency": account.currency,
+        },
+        reason=command.reason,
+    )
+    await record(connection, command.origin, entry, at=moved.posted_at)
     return Collected(moved, account.currency, owed_after_minor)
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
+from service_kit.audit import Origin
 from service_kit.clock import Clock
 from service_kit.vault import Vault
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +22,7 @@ class OpenAccount:
     client_id: str
     idempotency_key: str
     terms: OpeningTerms
-    author: str
+    origin: Origin
 
 
 async def open_account(
@@ -47,7 +48,7 @@ async def open_account(
         connection,
         command.client_id,
         [command.terms],
-        author=command.author,
+        origin=command.origin,
         vault=vault,
         clock=clock,
         new_id=new_id,

@@ -1,10 +1,11 @@
 """Open accounts: any number at once, an outcome each; an opening balance is a real posting."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from service_kit.vault import Vault
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -39,7 +40,7 @@ async def open_accounts(
     client_id: str,
     asked: Sequence[OpeningTerms],
     *,
-    author: str,
+    origin: Origin,
     vault: Vault,
     clock: Clock,
     new_id: Callable[[], UUID],
@@ -59,7 +60,7 @@ async def open_accounts(
     unfit = await _beyond_the_source(connection, client_id, fresh, at)
     outcomes |= {reference: _source_exhausted() for reference in unfit}
     fresh = [terms for terms in fresh if terms.account not in unfit]
-    opened_now = await _insert(connection, vault, client_id, fresh, author, at) if fresh else {}
+    opened_now = await _insert(connection, vault, client_id, fresh, origin, at) if fresh else {}
     await _post_opening_balances(
         connection, client_id, [terms for terms in fresh if terms.account in opened_now], clock, new_id
     )
@@ -96,7 +97,7 @@ async def _insert(
     vault: Vault,
     client_id: str,
     fresh: Sequence[OpeningTerms],
-    author: str,
+    origin: Origin,
     at: datetime,
 ) -> set[str]:
     opened = await accounts.insert_accounts(
@@ -105,8 +106,15 @@ async def _insert(
     held = [(opened[key], terms.holder) for terms in fresh if (key := (client_id, terms.account)) in opened]
     holders = {account_id: holder for account_id, holder in held if holder is not None}
     await insert_holders(connection, vault, holders)
-    await record_state_changes(connection, opening_changes(opened.values(), author, at))
+    await record_state_changes(connection, opening_changes(opened.values(), origin.actor, at))
+    entries = [_entry(terms) for terms in fresh if (client_id, terms.account) in opened]
+    await record(connection, origin, *entries, at=at)
     return {reference for _, reference in opened}
+
+
+def _entry(terms: OpeningTerms) -> Entry:
+    facts = {name: value for name, value in asdict(terms).items() if name != "account"}
+    return Entry(action="account.opened", subject_type="account", subject=terms.account, after=facts)
 
 
 async def _post_opening_balances(

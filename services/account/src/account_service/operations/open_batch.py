@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+from service_kit.audit import Origin
 from service_kit.clock import Clock
 from service_kit.vault import Vault
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,7 +32,7 @@ class OpenBatch:
     idempotency_key: str
     items: Sequence[OpeningTerms | Refusal]
     raw: Sequence[Any]
-    author: str
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ async def open_batch(
             connection,
             command.client_id,
             terms,
-            author=command.author,
+            origin=command.origin,
             vault=vault,
             clock=clock,
             new_id=new_id,

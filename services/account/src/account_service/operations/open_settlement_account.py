@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +21,7 @@ class OpenSettlementAccount:
     client_id: str
     name: str
     currency: str
-    author: str
+    origin: Origin
 
 
 async def open_settlement_account(
@@ -38,5 +39,13 @@ async def open_settlement_account(
     )
     at = clock.now()
     opened = await insert_accounts(connection, [new], at=at)
-    await record_state_changes(connection, opening_changes(opened.values(), command.author, at))
+    await record_state_changes(connection, opening_changes(opened.values(), command.origin.actor, at))
+    if opened:
+        entry = Entry(
+            action="settlement-account.opened",
+            subject_type="account",
+            subject=reference,
+            after={"currency": command.currency},
+        )
+        await record(connection, command.origin, entry, at=at)
     return await read_account(connection, command.client_id, reference), bool(opened)

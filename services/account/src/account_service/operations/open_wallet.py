@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from service_kit.audit import Origin
 from service_kit.clock import Clock
 from service_kit.vault import Vault
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,12 +22,12 @@ from account_service.persistence.customers import count_version, lock_customer
 
 @dataclass(frozen=True, slots=True)
 class OpenWallet:
-    """The command; `author` is who asks."""
+    """The command."""
 
     client_id: str
     customer_id: UUID
     currency: str
-    author: str
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ async def open_locked(
         opening_balance_minor=0,
     )
     [outcome] = await open_accounts(
-        connection, command.client_id, [terms], author=command.author, vault=vault, clock=clock, new_id=new_id
+        connection, command.client_id, [terms], origin=command.origin, vault=vault, clock=clock, new_id=new_id
     )
     if isinstance(outcome, OpeningRefused):
         raise outcome

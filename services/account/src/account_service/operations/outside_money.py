@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -57,6 +58,7 @@ class MoveOutsideMoney:
     client_id: str
     idempotency_key: str
     payment: Payment
+    origin: Origin
 
     def __post_init__(self) -> None:
         assert self.kind in {PostingKind.DEPOSIT, PostingKind.WITHDRAWAL}, "no other kind crosses the border"
@@ -81,12 +83,28 @@ async def move_outside_money(
     earlier = await earlier_answer(connection, request)
     if earlier is not None:
         return MoneyMoved.told_before(earlier)
-    record = await read_account(connection, command.client_id, payment.account)
-    _refuse_early(record.account, command)
+    found = await read_account(connection, command.client_id, payment.account)
+    _refuse_early(found.account, command)
     await _have_settlement_account(connection, command, at=clock.now())
     moved = await move_money(connection, _posting(command), payment.account, clock=clock, new_id=new_id)
     await remember(connection, request, moved.answer(), at=moved.posted_at)
+    await record(connection, command.origin, _entry(command, moved), at=moved.posted_at)
     return moved
+
+
+def _entry(command: MoveOutsideMoney, moved: MoneyMoved) -> Entry:
+    payment = command.payment
+    return Entry(
+        action="deposit.made" if command.kind is PostingKind.DEPOSIT else "withdrawal.made",
+        subject_type="account",
+        subject=payment.account,
+        after={
+            "posting_id": moved.posting_id,
+            "amount_minor": payment.amount_minor,
+            "currency": payment.currency,
+            "settlement": payment.settlement,
+        },
+    )
 
 
 def _refuse_early(account: Account, command: MoveOutsideMoney) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from service_kit.vault import Vault
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,7 +28,7 @@ class RegisterCustomer:
     idempotency_key: str
     person: Person
     currency: str
-    author: str
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,14 @@ async def register_customer(
         version=customer.version,
         at=customer.registered_at,
     )
-    wallet = OpenWallet(command.client_id, customer.id, command.currency, command.author)
+    entry = Entry(
+        action="customer.registered",
+        subject_type="customer",
+        subject=str(customer.id),
+        after=asdict(command.person),
+    )
+    await record(connection, command.origin, entry, at=customer.registered_at)
+    wallet = OpenWallet(command.client_id, customer.id, command.currency, command.origin)
     account = await open_locked(
         connection, wallet, customer.kyc.level, vault=vault, clock=clock, new_id=new_id
     )

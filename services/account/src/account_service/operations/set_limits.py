@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,7 +26,7 @@ class SetLimits:
     currency: str
     limits: LimitSet
     reason: str
-    author: str
+    origin: Origin
     kyc_level: str | None = None
 
 
@@ -37,7 +38,7 @@ class SetAccountLimits:
     account: str
     limits: LimitSet
     reason: str
-    author: str
+    origin: Origin
 
 
 async def set_limits(connection: AsyncConnection, command: SetLimits, *, clock: Clock) -> LimitChange:
@@ -80,18 +81,39 @@ async def _replace(
     standing = await _in_force(connection, subject, currency)
     if standing is not None and standing.limits == command.limits:
         return standing, False
+    at = clock.now()
     await limit_sets.save_limits(
         connection,
         subject,
         currency=currency,
         limits=command.limits,
         reason=command.reason,
-        author=command.author,
-        at=clock.now(),
+        author=command.origin.actor,
+        at=at,
     )
     saved = await _in_force(connection, subject, currency)
     assert saved is not None, "what was just saved is there"
+    before = None if standing is None else _told(currency, standing.limits)
+    entry = Entry(
+        action="limits.set",
+        subject_type=subject.scope.value.replace("_", "-"),
+        subject=_name(command),
+        before=before,
+        after=_told(currency, command.limits),
+        reason=command.reason,
+    )
+    await record(connection, command.origin, entry, at=at)
     return saved, True
+
+
+def _name(command: SetLimits | SetAccountLimits) -> str:
+    if isinstance(command, SetAccountLimits):
+        return command.account
+    return command.kyc_level or command.client_id
+
+
+def _told(currency: str, limits: LimitSet) -> dict[str, str | int | None]:
+    return {"currency": currency, **{limit.value: figure for limit, figure in limits.figures().items()}}
 
 
 async def _in_force(connection: AsyncConnection, subject: LimitSubject, currency: str) -> LimitChange | None:

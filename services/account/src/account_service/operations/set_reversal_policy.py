@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +21,7 @@ class SetReversalPolicy:
     client_id: str
     policy: ReversalPolicy
     reason: str
-    author: str
+    origin: Origin
 
 
 async def set_reversal_policy(
@@ -32,6 +33,15 @@ async def set_reversal_policy(
     standing = await list_policy_changes(connection, command.client_id)
     if standing and standing[0][1].policy is command.policy:
         return standing[0][1]
-    change = ReversalPolicyChange(command.policy, command.reason, command.author, clock.now())
+    change = ReversalPolicyChange(command.policy, command.reason, command.origin.actor, clock.now())
     await record_policy(connection, command.client_id, change)
+    entry = Entry(
+        action="reversal-policy.set",
+        subject_type="client",
+        subject=command.client_id,
+        before={"policy": standing[0][1].policy} if standing else None,
+        after={"policy": command.policy},
+        reason=command.reason,
+    )
+    await record(connection, command.origin, entry, at=change.changed_at)
     return change

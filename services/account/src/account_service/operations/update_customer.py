@@ -1,8 +1,9 @@
 """Change what is known of a customer: name, mobile number, e-mail address."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from service_kit.vault import Vault
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +22,7 @@ class UpdateCustomer:
     name: str | None
     mobile: str | None
     email: str | None
+    origin: Origin
 
 
 async def update_customer(
@@ -40,3 +42,11 @@ async def update_customer(
     if differing != ("name",):
         version = await count_version(connection, customer.id)
         await tell_handles(connection, vault, customer, person, version=version, at=at)
+    entry = Entry(
+        action="customer.changed",
+        subject_type="customer",
+        subject=str(customer.id),
+        before=asdict(customer.person),
+        after=asdict(person),
+    )
+    await record(connection, command.origin, entry, at=at)

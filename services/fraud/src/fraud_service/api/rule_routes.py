@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
+from service_kit.audit import Audited
 from service_kit.clock import Clock
 from service_kit.cursors import DEFAULT_LIMIT, Cursor, Limit
 from service_kit.database import Database
@@ -38,13 +39,15 @@ def rule_routes(database: Database, clock: Clock) -> APIRouter:
         summary="Publish a new version of the rules",
         responses={409: {"description": "Another version is current by now."}},
     )
-    async def put_rules(body: PublishRulesRequest, client: RuleWriter, response: Response) -> RuleSetAnswer:
+    async def put_rules(
+        body: PublishRulesRequest, _client: RuleWriter, origin: Audited, response: Response
+    ) -> RuleSetAnswer:
         """Takes the place of version `based_on_version`; if another one is current by now, 409
         `rules_version_conflict` names it. Sent again unchanged, it is answered with the version it made."""
         command = PublishRules(
             rule_set=read_rule_set([rule.model_dump() for rule in body.rules]),
             based_on_version=body.based_on_version,
-            author=client.actor,
+            origin=origin,
             reason=body.reason,
         )
         async with database.transaction() as connection:

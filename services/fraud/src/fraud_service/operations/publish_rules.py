@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,7 +19,7 @@ class PublishRules:
 
     rule_set: RuleSet
     based_on_version: int
-    author: str
+    origin: Origin
     reason: str
 
 
@@ -55,23 +56,32 @@ async def publish_rules(
         return RulesPublished(current, replayed=True)
     if current.version != command.based_on_version:
         raise RulesVersionConflict(based_on_version=command.based_on_version, current_version=current.version)
-    record = RuleSetRecord(
+    published = RuleSetRecord(
         version=current.version + 1,
         based_on_version=current.version,
         rule_set=command.rule_set,
-        author=command.author,
+        author=command.origin.actor,
         reason=command.reason,
         created_at=clock.now(),
     )
-    await _count_new_windows(connection, record, current)
-    await rule_sets.save(connection, record)
-    return RulesPublished(record, replayed=False)
+    await _count_new_windows(connection, published, current)
+    await rule_sets.save(connection, published)
+    entry = Entry(
+        action="rules.published",
+        subject_type="rules",
+        subject=str(published.version),
+        before={"version": current.version},
+        after={"version": published.version},
+        reason=command.reason,
+    )
+    await record(connection, command.origin, entry, at=published.created_at)
+    return RulesPublished(published, replayed=False)
 
 
 def _is_repeat(command: PublishRules, current: RuleSetRecord) -> bool:
     return (current.based_on_version, current.author, current.reason, current.rule_set) == (
         command.based_on_version,
-        command.author,
+        command.origin.actor,
         command.reason,
         command.rule_set,
     )

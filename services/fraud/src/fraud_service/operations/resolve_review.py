@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from contracts.messages import ReviewResolved
 from messaging import outbox
 from messaging.event import new_event
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,7 +26,12 @@ class ReviewDecided:
 
 
 async def resolve_review(
-    connection: AsyncConnection, command: ResolveReview, *, visible_to: str | None, clock: Clock
+    connection: AsyncConnection,
+    command: ResolveReview,
+    *,
+    origin: Origin,
+    visible_to: str | None,
+    clock: Clock,
 ) -> ReviewDecided:
     """Record the decision and announce it, or answer with the equal one that stands.
 
@@ -55,4 +61,13 @@ async def resolve_review(
     )
     event = new_event(resolved, subject=str(command.payment_id), sequence=RESOLVED_SEQUENCE, at=at)
     await outbox.add(connection, [event])
+    entry = Entry(
+        action="review.decided",
+        subject_type="payment",
+        subject=str(command.payment_id),
+        after={"decision": command.outcome},
+        reason=command.reason,
+        client_id=review.payment.client_id,
+    )
+    await record(connection, origin, entry, at=at)
     return ReviewDecided(replace(review, resolution=command.resolution(at)), replayed=False)

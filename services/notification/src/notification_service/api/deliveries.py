@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from service_kit.audit import Audited
 from service_kit.cursors import Cursor, Limit, Listing
 
 from notification_service.domain.delivery import DeliveryStatus
@@ -64,10 +65,12 @@ async def get_webhook_delivery(delivery_id: UUID, client: Reader, given: Given) 
     status_code=202,
     responses={**conflict("The endpoint is not active, or the delivery is being sent.")},
 )
-async def retry_webhook_delivery(delivery_id: UUID, client: Writer, given: Given) -> DeliveryOut:
+async def retry_webhook_delivery(
+    delivery_id: UUID, client: Writer, origin: Audited, given: Given
+) -> DeliveryOut:
     """Send it again now, whatever became of it before; its webhook id stays the same."""
     async with given.database.transaction() as connection:
         delivery = await retry_delivery(
-            connection, client_id=client.id, delivery_id=delivery_id, clock=given.clock
+            connection, client_id=client.id, origin=origin, delivery_id=delivery_id, clock=given.clock
         )
     return delivery_out(delivery)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+from service_kit.audit import Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notification_service.domain.endpoint import Endpoint, EndpointNotFound
 from notification_service.persistence import endpoints
 
+from .endpoint_entries import endpoint_entry
 from .register_endpoint import refuse_taken_url
 
 
@@ -27,7 +29,7 @@ class ChangeEndpoint:
     """The command; a new URL has been checked against the target policy."""
 
     client_id: str
-    author: str
+    origin: Origin
     endpoint_id: UUID
     url: str | Unchanged
     event_types: Sequence[str] | Unchanged
@@ -61,7 +63,8 @@ async def change_endpoint(
         endpoint_id=after.id,
         change="changed",
         reason=None,
-        changed_by=command.author,
+        changed_by=command.origin.actor,
         at=after.updated_at,
     )
+    await record(connection, command.origin, endpoint_entry("changed", before, after), at=after.updated_at)
     return after

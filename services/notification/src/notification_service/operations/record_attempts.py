@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Final
 
+from service_kit.audit import Origin
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,8 +12,6 @@ from notification_service.domain.endpoint import Endpoint, EndpointStatus
 from notification_service.persistence import endpoints, queue
 
 from .switch_endpoint import save_switched_off
-
-AUTHOR: Final = "delivery-worker"
 
 
 async def record_attempts(
@@ -28,6 +26,7 @@ async def record_attempts(
     if not finished:
         return []
     # The endpoints are locked before their deliveries, here and in a replay: no deadlock.
+    origin = Origin.of_service("notification")
     before = await endpoints.load_many_for_update(connection, sorted({f.claim.endpoint_id for f in finished}))
     await queue.record(connection, [(f, settle(f, draw=draw)) for f in finished])
     switched_off = []
@@ -43,7 +42,7 @@ async def record_attempts(
         if after is endpoint:
             continue
         if after.status is not EndpointStatus.ACTIVE:
-            await save_switched_off(connection, after, changed_by=AUTHOR, new_id=new_id)
+            await save_switched_off(connection, endpoint, after, origin=origin, new_id=new_id)
             switched_off.append(after)
         else:
             await endpoints.save(connection, after)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from service_kit.audit import Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,13 +17,15 @@ from notification_service.domain.endpoint import (
 from notification_service.domain.signing import SECRET_BYTES, SigningSecret
 from notification_service.persistence import endpoints, secrets
 
+from .endpoint_entries import endpoint_entry
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterEndpoint:
     """The command; its URL has been checked against the target policy."""
 
     client_id: str
-    author: str
+    origin: Origin
     url: str
     event_types: Sequence[str]
     description: str | None
@@ -75,9 +78,10 @@ async def register_endpoint(
         endpoint_id=endpoint.id,
         change="registered",
         reason=None,
-        changed_by=command.author,
+        changed_by=command.origin.actor,
         at=now,
     )
+    await record(connection, command.origin, endpoint_entry("registered", None, endpoint), at=now)
     return endpoint, secret
 
 

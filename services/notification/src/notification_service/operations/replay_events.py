@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from service_kit.audit import Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notification_service.domain.endpoint import EndpointNotActive, EndpointNotFound, EndpointStatus
 from notification_service.persistence import deliveries, endpoints, notifications
+
+from .endpoint_entries import deed_entry
 
 # Far more than one commit of the payer's side can give the same instant: a replay always gets on.
 MAX_REPLAYED: Final = 10_000
@@ -22,6 +25,7 @@ class ReplayEvents:
     endpoint_id: UUID
     since: datetime
     until: datetime | None
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,5 +70,7 @@ async def replay_events(
         for row in found[:MAX_REPLAYED]
     ]
     queued = await deliveries.insert_or_restart(connection, again, at=now) if again else 0
+    told = {"from": command.since, "to": command.until, "count": queued}
+    await record(connection, command.origin, deed_entry("replayed", endpoint.id, **told), at=now)
     more = found[MAX_REPLAYED]["occurred_at"] if len(found) > MAX_REPLAYED else None
     return Replayed(queued=queued, resume_since=more)

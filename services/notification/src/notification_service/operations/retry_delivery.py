@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,7 +13,7 @@ from notification_service.persistence.deliveries import DeliveryView
 
 
 async def retry_delivery(
-    connection: AsyncConnection, *, client_id: str, delivery_id: UUID, clock: Clock
+    connection: AsyncConnection, *, client_id: str, origin: Origin, delivery_id: UUID, clock: Clock
 ) -> DeliveryView:
     """The delivery, due at once with its whole schedule before it; its webhook id stays the same.
 
@@ -28,6 +29,10 @@ async def retry_delivery(
     if delivery.lease_until is not None and delivery.lease_until > now:
         raise DeliveryInProgress
     await deliveries.restart(connection, delivery_id, at=now)
+    entry = Entry(
+        action="webhook-delivery.retried", subject_type="webhook-delivery", subject=str(delivery_id)
+    )
+    await record(connection, origin, entry, at=now)
     restarted = await deliveries.load(connection, delivery_id, client_id=client_id)
     assert restarted is not None
     return restarted

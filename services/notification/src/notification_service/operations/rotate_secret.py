@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from service_kit.audit import Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,11 +14,13 @@ from notification_service.domain.endpoint import EndpointNotFound
 from notification_service.domain.signing import SECRET_BYTES, SigningSecret
 from notification_service.persistence import endpoints, secrets
 
+from .endpoint_entries import deed_entry
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotateSecret:
     client_id: str
-    author: str
+    origin: Origin
     endpoint_id: UUID
     overlap: timedelta
 
@@ -54,7 +57,9 @@ async def rotate_secret(
         endpoint_id=endpoint.id,
         change="secret_rotated",
         reason=None,
-        changed_by=command.author,
+        changed_by=command.origin.actor,
         at=now,
     )
+    entry = deed_entry("secret-rotated", endpoint.id, expires_at=now + command.overlap)
+    await record(connection, command.origin, entry, at=now)
     return Rotated(secret=secret, created_at=now, previous_expires_at=now + command.overlap)

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from service_kit.audit import Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,11 +13,14 @@ from notification_service.domain.notification import Notification, render_body
 from notification_service.persistence import deliveries, endpoints, notifications
 from notification_service.persistence.deliveries import DeliveryView
 
+from .endpoint_entries import deed_entry
+
 
 async def send_test(
     connection: AsyncConnection,
     *,
     client_id: str,
+    origin: Origin,
     endpoint_id: UUID,
     traceparent: str | None,
     clock: Clock,
@@ -50,6 +54,7 @@ async def send_test(
     )
     await notifications.insert(connection, [ping], at=now)
     await deliveries.insert(connection, [delivery], at=now)
+    await record(connection, origin, deed_entry("tested", endpoint_id), at=now)
     sent = await deliveries.load(connection, delivery.id, client_id=client_id)
     assert sent is not None
     return sent

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from service_kit.audit import Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +17,7 @@ from notification_service.domain.endpoint import (
 )
 from notification_service.persistence import deliveries, endpoints
 
+from .endpoint_entries import endpoint_entry
 from .register_endpoint import EndpointLimits, refuse_taken_url, refuse_too_many
 
 # At once within the request; whatever waits beyond that is cancelled by the worker's sweep.
@@ -25,7 +27,7 @@ CANCEL_AT_ONCE: Final = 1_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchEndpoint:
     client_id: str
-    author: str
+    origin: Origin
     endpoint_id: UUID
 
 
@@ -36,7 +38,7 @@ async def remove_endpoint(
     before = await _load(connection, command)
     after = before.disabled(DisabledReason.REMOVED_BY_CLIENT, at=clock.now())
     if after is not before:
-        await save_switched_off(connection, after, changed_by=command.author, new_id=new_id)
+        await save_switched_off(connection, before, after, origin=command.origin, new_id=new_id)
     return after
 
 
@@ -64,30 +66,31 @@ async def enable_endpoint(
         endpoint_id=after.id,
         change="enabled",
         reason=None,
-        changed_by=command.author,
+        changed_by=command.origin.actor,
         at=after.updated_at,
     )
+    await record(connection, command.origin, endpoint_entry("enabled", before, after), at=after.updated_at)
     return after
 
 
 async def save_switched_off(
-    connection: AsyncConnection, endpoint: Endpoint, *, changed_by: str, new_id: IdFactory
+    connection: AsyncConnection, before: Endpoint, after: Endpoint, *, origin: Origin, new_id: IdFactory
 ) -> None:
     """Store an endpoint that was just switched off, with its reason, and cancel what waits for it."""
-    assert endpoint.status_reason is not None
-    await endpoints.save(connection, endpoint)
+    assert after.status_reason is not None
+    await endpoints.save(connection, after)
     await endpoints.add_change(
         connection,
         change_id=new_id(),
-        endpoint_id=endpoint.id,
-        change=endpoint.status.value,
-        reason=endpoint.status_reason.value,
-        changed_by=changed_by,
-        at=endpoint.status_changed_at,
+        endpoint_id=after.id,
+        change=after.status.value,
+        reason=after.status_reason.value,
+        changed_by=origin.actor,
+        at=after.status_changed_at,
     )
-    await deliveries.cancel_pending(
-        connection, endpoint.id, at=endpoint.status_changed_at, limit=CANCEL_AT_ONCE
-    )
+    entry = endpoint_entry("switched-off", before, after, reason=after.status_reason.value)
+    await record(connection, origin, entry, at=after.status_changed_at)
+    await deliveries.cancel_pending(connection, after.id, at=after.status_changed_at, limit=CANCEL_AT_ONCE)
 
 
 async def _load(connection: AsyncConnection, command: SwitchEndpoint) -> Endpoint:
