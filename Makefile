@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST ?= $(BIN)/pytest
 ARGS ?=
 
-.PHONY: help bootstrap up down wipe status logs demo test test-slow faults faults-long mutation bench lint fmt types arch security api-docs lock check
+.PHONY: images sbom compose-test k8s-check help bootstrap up down wipe status logs demo test test-slow faults faults-long mutation bench lint fmt types arch security api-docs lock check
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,3 +75,22 @@ lock: bootstrap ## pin anew what the pyproject files allow
 
 check: bootstrap ## everything CI does
 	@.ci/run
+
+VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -1)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+CREATED ?= $(shell git log -1 --format=%cI 2>/dev/null || echo 1970-01-01T00:00:00Z)
+IMAGES := transaction account fraud notification identity tools
+
+images: ## build the images florin/<service> and florin/tools (VERSION=...)
+	@FLORIN_VERSION=$(VERSION) FLORIN_REVISION=$(REVISION) FLORIN_CREATED=$(CREATED) \
+	  docker compose -f deploy/compose.yml --profile tools build -q
+
+sbom: ## what is inside each image, as CycloneDX in build/sbom (after `make images`)
+	@mkdir -p build/sbom
+	@for name in $(IMAGES); do \
+	  docker run --rm --network none --read-only --entrypoint python3 florin/$$name:$(VERSION) /opt/sbom.py florin/$$name $(VERSION) \
+	    >build/sbom/$$name.json && echo "build/sbom/$$name.json" || exit 1; \
+	done
+
+compose-test: bootstrap ## bring up the containers, pay, kill, scale, verify (ARGS=--keep)
+	@$(BIN)/python -m tests.compose $(ARGS)

@@ -1,6 +1,7 @@
 """Settings come from the environment; a fault is a line that names the variable and never its value."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from service_kit.rate_budgets import Rate
@@ -42,6 +43,40 @@ def test_every_fault_is_named_and_no_value_is_quoted(monkeypatch: pytest.MonkeyP
         "FLORIN_HTTP_PORT",
     }
     assert "hunter2" not in str(error.value)
+
+
+def test_a_secret_may_be_a_file_and_a_variable_goes_before_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "one" / "florin_database_url").write_text("postgresql://app:from-a-file@127.0.0.1/florin\n")
+    (tmp_path / "other" / "florin_broker_url").write_text("amqp://florin:from-a-file@127.0.0.1\n")
+    monkeypatch.setenv("FLORIN_SECRETS_DIR", f"{tmp_path / 'one'}:{tmp_path / 'other'}")
+    monkeypatch.delenv("FLORIN_DATABASE_URL")
+    settings = BusSettings.read()
+    assert settings.database_url.get_secret_value() == "postgresql://app:from-a-file@127.0.0.1/florin"
+    assert settings.broker_url.get_secret_value() == GOOD["FLORIN_BROKER_URL"]
+
+
+def test_a_secret_in_a_file_is_judged_like_any_other_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "florin_api_key_pepper").write_text("hunter2")
+    monkeypatch.setenv("FLORIN_SECRETS_DIR", str(tmp_path))
+    monkeypatch.delenv("FLORIN_API_KEY_PEPPER")
+    with pytest.raises(SettingsError) as error:
+        BusSettings.read()
+    assert str(error.value).startswith("FLORIN_API_KEY_PEPPER: ")
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FLORIN_SECRETS_DIR", str(tmp_path / "absent"))
+    with pytest.raises(SettingsError, match="FLORIN_SECRETS_DIR"):
+        BusSettings.read()
 
 
 def test_those_who_know_handles_share_a_key_and_a_country(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,8 +44,9 @@ _LOST = (DBAPIError, OSError, TimeoutError, _Broken)
 # Every statement looks up a bounded set of rows by an index. For a batch of a thousand look-ups the planner,
 # which reckons with a spinning disk, would rather read a whole table and hash or merge it; and a plan made
 # while a table was small would go on reading it whole after it has grown. JIT costs more than it gives on
-# statements of a millisecond.
-_PLANNING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+# statements of a millisecond. They are asked for at connecting, and set on the roles as well, for a pooler
+# that gives a connection to many clients in turn passes no such wish on.
+PLANNING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 
 class DatabaseUnavailable(ConnectionError):
@@ -179,7 +180,7 @@ def create_engine(
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": command_timeout_s,
             "prepared_statement_cache_size": 500,
-            "server_settings": {"application_name": application_name, **_PLANNING},
+            "server_settings": {"application_name": application_name, **PLANNING},
             **tls,
         },
     )

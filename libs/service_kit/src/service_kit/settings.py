@@ -1,5 +1,6 @@
 """What a process is told by its environment: read once, checked, never changed."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -20,6 +21,7 @@ _AUTHORITY_OF = {
     "redis_url": "redis_ca_file",
 }
 _HTTP_URL = r"^https?://[^\s]+$"
+SECRETS_VARIABLE = "FLORIN_SECRETS_DIR"
 Environment = Literal["production", "development"]
 
 
@@ -88,9 +90,14 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def read(cls) -> Self:
         """The settings of this process's environment; raises `SettingsError` with one line a fault. What is
-        merely unsafe is one outside development."""
+        merely unsafe is one outside development.
+
+        Any setting may also be a file of its lower-case name (`florin_database_url`) in the folder that
+        FLORIN_SECRETS_DIR names (or in one of several, with `:` between), as containers are given secrets. A
+        variable goes before a file.
+        """
         try:
-            settings = cls()
+            settings = cls(_secrets_dir=_secrets_folders())
         except ValidationError as error:
             raise SettingsError(_describe(error)) from None
         faults = [] if settings.is_development else [f"FLORIN_{line}" for line in settings.unsafe()]
@@ -213,6 +220,13 @@ class HandleSettings(BusSettings):
     def handle_key(self) -> bytes:
         """The key of `contracts.handles.handle`."""
         return read_handle_key(self.blind_index_key.get_secret_value())
+
+
+def _secrets_folders() -> list[Path]:
+    folders = [Path(name) for name in os.environ.get(SECRETS_VARIABLE, "").split(os.pathsep) if name]
+    if not all(folder.is_dir() for folder in folders):
+        raise SettingsError(f"{SECRETS_VARIABLE}: names what is not a folder")
+    return folders
 
 
 def _describe(error: ValidationError) -> str:

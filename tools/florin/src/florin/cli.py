@@ -15,6 +15,7 @@ from florin.commands import (
     latency,
     lifecycle,
     parked,
+    provisioning,
     users,
     verification,
 )
@@ -30,7 +31,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for family in (lifecycle, demo, importing, verification, parked, customers, access, users, latency, api_docs):
+FAMILIES = (
+    *(lifecycle, provisioning, demo, importing, verification, parked),
+    *(customers, access, users, latency, api_docs),
+)
+for family in FAMILIES:
     family.register(app)
 
 

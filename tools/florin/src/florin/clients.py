@@ -3,7 +3,6 @@
 import httpx2
 
 from florin.environment import Surroundings
-from florin.ports import HOST
 
 TIMEOUT_S = 30.0
 CONNECTIONS = 64
@@ -14,7 +13,7 @@ def api_client(
 ) -> httpx2.AsyncClient:
     """A client of one service's API, authenticated; the caller closes it (`async with`)."""
     return httpx2.AsyncClient(
-        base_url=f"http://{HOST}:{surroundings.ports.api(service)}",
+        base_url=surroundings.api_url(service),
         headers={"Authorization": f"Bearer {surroundings.credentials.api_keys[client]}"},
         timeout=timeout_s,
         limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),

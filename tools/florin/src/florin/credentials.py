@@ -103,8 +103,18 @@ def load_or_make(run_dir: Path) -> Credentials:
     for path in (key_encryption_keys_file(run_dir), identity_keys_file(run_dir)):
         if not path.exists():
             write_private(path, {"keys": [new_key_encryption_key(number=1)]})
-    write_private(api_keys_file(run_dir), api_keys_document(credentials))
+    _keep_api_keys(api_keys_file(run_dir), api_keys_document(credentials))
     return credentials
+
+
+def _keep_api_keys(path: Path, document: Mapping[str, object]) -> None:
+    """Written only where it says something else: the folder may be a mounted secret, which cannot change."""
+    try:
+        if json.loads(path.read_text()) == document:
+            return
+    except (OSError, ValueError):
+        pass
+    write_private(path, document)
 
 
 def _complete(path: Path) -> None:

@@ -51,6 +51,10 @@ class Surroundings:
     redis_url: str | None = None
     # Where users of the broker are made; without it all services use the one of its address.
     broker_management_url: str | None = None
+    # Where APIs answer, `{service}` standing for the name; without it on this machine's ports.
+    api_address: str | None = None
+    # Host and port of a pooler before Postgres: the services go through it, migrations never do.
+    pooler: str | None = None
     database: str = DATABASE
     namespace: str = NAMESPACE
     extra: Mapping[str, str] = field(default_factory=dict)
@@ -61,6 +65,12 @@ class Surroundings:
         password = self.credentials.roles[role]
         return url_for(self.database_admin_url, database=self.database, role=role, password=password)
 
+    def api_url(self, service: str) -> str:
+        """Where the service's API answers, without a slash at the end."""
+        if self.api_address is not None:
+            return self.api_address.replace("{service}", service)
+        return f"http://{HOST}:{self.ports.api(service)}"
+
     def broker_url_of(self, service: str) -> str:
         """The broker's address for one service: as its own user, where there are such."""
         if self.broker_management_url is None or service not in SERVICES:
@@ -70,7 +80,13 @@ class Surroundings:
 
     def environment_of(self, service: str) -> dict[str, str]:
         """All variables of one service's process; the caller's own others (log level and the like) pass."""
+        return {**os.environ, "PYTHONUNBUFFERED": "1", **self.told(service), **self.extra}
+
+    def told(self, service: str) -> dict[str, str]:
+        """The variables that these surroundings mean for the service, and no others."""
         database_url, broker_url = self.role_url(app_of(service)), self.broker_url_of(service)
+        if self.pooler is not None:
+            database_url = _through(database_url, self.pooler)
         if detour := self.detours.get(service):
             database_url, broker_url = _at(database_url, detour.postgres), _at(broker_url, detour.amqp)
         told = {
@@ -101,14 +117,14 @@ class Surroundings:
             told["FLORIN_KEY_ENCRYPTION_KEYS_FILE"] = str(identity_keys_file(self.run_dir))
         if service == ASKS:
             told["FLORIN_SERVICE_API_KEY"] = self.credentials.api_keys["florin-transaction"]
-            told |= {f"FLORIN_{one.upper()}_URL": f"http://{HOST}:{self.ports.api(one)}" for one in ASKED}
+            told |= {f"FLORIN_{one.upper()}_URL": self.api_url(one) for one in ASKED}
         if self.redis_url:
             told["FLORIN_REDIS_URL"] = self.redis_url
-        return {**os.environ, "PYTHONUNBUFFERED": "1", **told, **self.extra}
+        return told
 
     def _trust(self) -> dict[str, str]:
         """Whose tokens are believed, and who says which keys are good and what was revoked."""
-        issuer = f"http://{HOST}:{self.ports.api(KEEPS_CLIENTS)}"
+        issuer = self.api_url(KEEPS_CLIENTS)
         return {
             "FLORIN_TOKEN_ISSUER": issuer,
             "FLORIN_JWKS_URL": f"{issuer}/.well-known/jwks.json",
@@ -118,6 +134,10 @@ class Surroundings:
 
 
 def _at(url: str, port: int) -> str:
+    return _through(url, f"{HOST}:{port}")
+
+
+def _through(url: str, where: str) -> str:
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
-    return urlunsplit(parts._replace(netloc=f"{login}@{HOST}:{port}"))
+    return urlunsplit(parts._replace(netloc=f"{login}@{where}"))

@@ -14,7 +14,6 @@ from florin.clients import CONNECTIONS, TIMEOUT_S
 from florin.credentials import write_private
 from florin.environment import KEEPS_CLIENTS, Surroundings
 from florin.errors import StackError
-from florin.ports import HOST
 
 # Renewed well before its end: a request must not meet it on the way.
 _RENEW_BEFORE_S = 60.0
@@ -48,7 +47,7 @@ class TokenAuth(httpx2.Auth):
     """Shows an access token with every request, and gets a new one in time."""
 
     def __init__(self, surroundings: Surroundings, client: OwnClient) -> None:
-        self._url = f"http://{HOST}:{surroundings.ports.api(KEEPS_CLIENTS)}/oauth/token"
+        self._url = f"{surroundings.api_url(KEEPS_CLIENTS)}/oauth/token"
         self._client = client
         self._lock = asyncio.Lock()
         self._token, self._good_until = "", 0.0
@@ -77,7 +76,7 @@ class TokenAuth(httpx2.Auth):
 def token_client(surroundings: Surroundings, service: str, auth: TokenAuth) -> httpx2.AsyncClient:
     """A client of one service's API that shows tokens; the caller closes it (`async with`)."""
     return httpx2.AsyncClient(
-        base_url=f"http://{HOST}:{surroundings.ports.api(service)}",
+        base_url=surroundings.api_url(service),
         auth=auth,
         timeout=TIMEOUT_S,
         limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),

@@ -42,6 +42,9 @@ def role_names() -> list[str]:
 
 def role_statements(passwords: Mapping[str, str]) -> list[str]:
     """SQL for the server's roles. `passwords` by role name, one for each of `role_names()`."""
+    # Loaded here: it takes a second, and most commands do without.
+    from service_kit.database import PLANNING
+
     statements = []
     for role in role_names():
         statements += [
@@ -53,6 +56,9 @@ def role_statements(passwords: Mapping[str, str]) -> list[str]:
     for service in PROCESSES:
         for role in (owner_of(service), app_of(service)):
             statements.append(f"ALTER ROLE {role} SET search_path = {service}")
+        statements += [
+            f"ALTER ROLE {app_of(service)} SET {name} = {value}" for name, value in PLANNING.items()
+        ]
         statements.append(f"ALTER ROLE {owner_of(service)} SET statement_timeout = '{LONG_STATEMENT}'")
     return [
         *statements,

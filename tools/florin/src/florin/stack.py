@@ -26,6 +26,8 @@ from florin.services import PROCESSES, SERVICES
 
 BASE_VARIABLE = "FLORIN_PORT_BASE"
 RUN_DIR_VARIABLE = "FLORIN_RUN_DIR"
+API_VARIABLE = "FLORIN_API_ADDRESS"
+POOLER_VARIABLE = "FLORIN_DATABASE_POOLER"
 HIGHEST_BASE = 65_000
 Say = Callable[[str], None]
 
@@ -89,11 +91,18 @@ class Stack:
             database_admin_url=self.backing["postgres"].url,
             broker_url=self.backing["rabbitmq"].url,
             redis_url=self.backing["redis"].url,
+            api_address=self._given.get(API_VARIABLE) or None,
+            pooler=self._given.get(POOLER_VARIABLE) or None,
             broker_management_url=choosing.broker_management(self._given, self.ports, self.credentials),
             namespace=self._given.get("FLORIN_BROKER_NAMESPACE", NAMESPACE),
             extra=self._settings,
             detours=self._detours,
         )
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether others start the services, and we only ask them."""
+        return self.surroundings.api_address is not None
 
     @cached_property
     def services(self) -> Services:
@@ -132,14 +141,8 @@ class Stack:
             if wipe:
                 for service in self.backing.values():
                     service.wipe()
-                for name in (
-                    "credentials.json",
-                    "keyring.json",
-                    "api-keys.json",
-                    "identity-keys.json",
-                    "stack.json",
-                ):
-                    (self.run_dir / name).unlink(missing_ok=True)
+                for name in ("credentials", "keyring", "api-keys", "identity-keys", "stack"):
+                    (self.run_dir / f"{name}.json").unlink(missing_ok=True)
 
     def status(self) -> list[Part]:
         """Every part, backing services first."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from florin.backing import container, debian, rabbitmq_programs, redis
 from florin.backing.container import Container, Recipe
@@ -32,9 +33,9 @@ def database(
 ) -> BackingService:
     """Postgres: the one given by URL, else a private one."""
     url = given.get(DATABASE_VARIABLE)
-    if url:
-        return Given("postgres", url, variable=DATABASE_VARIABLE)
     password = credentials.postgres
+    if url:
+        return Given("postgres", with_password(url, password), variable=DATABASE_VARIABLE)
     return Postgres(folder=run_dir / "postgres", run_dir=run_dir, port=ports.postgres, password=password)
 
 
@@ -42,7 +43,7 @@ def broker(given: Mapping[str, str], run_dir: Path, ports: Ports, credentials: C
     """RabbitMQ: the one given by URL, else a private node, in a container when it was once begun there."""
     url = given.get(BROKER_VARIABLE)
     if url:
-        return Given("rabbitmq", url, variable=BROKER_VARIABLE)
+        return Given("rabbitmq", with_password(url, credentials.broker), variable=BROKER_VARIABLE)
     process = RabbitMQ(
         folder=run_dir / "rabbitmq",
         run_dir=run_dir,
@@ -62,7 +63,8 @@ def broker(given: Mapping[str, str], run_dir: Path, ports: Ports, credentials: C
 def broker_management(given: Mapping[str, str], ports: Ports, credentials: Credentials) -> str | None:
     """The HTTP address of RabbitMQ's management; None for a given broker of which only AMQP's is known."""
     if given.get(BROKER_VARIABLE):
-        return given.get(MANAGEMENT_VARIABLE) or None
+        url = given.get(MANAGEMENT_VARIABLE)
+        return with_password(url, credentials.broker) if url else None
     return f"http://{USER}:{credentials.broker}@{HOST}:{ports.amqp_management}"
 
 
@@ -70,7 +72,7 @@ def cache(given: Mapping[str, str], run_dir: Path, ports: Ports, credentials: Cr
     """Redis or Valkey, chosen in the same way."""
     url = given.get(REDIS_VARIABLE)
     if url:
-        return Given("redis", url, variable=REDIS_VARIABLE)
+        return Given("redis", with_password(url, credentials.redis), variable=REDIS_VARIABLE)
     process = Redis(folder=run_dir / "redis", run_dir=run_dir, port=ports.redis, password=credentials.redis)
     recipe = Recipe(
         image="valkey/valkey:8",
@@ -105,6 +107,15 @@ def bring_missing(given: Mapping[str, str], run_dir: Path, *, say: Callable[[str
             marker.touch()
         else:
             raise StackError(ADVICE[name])
+
+
+def with_password(url: str, password: str) -> str:
+    """The address, completed with the password of our own server where it names a user (`florin@`, or `@`
+    alone) and none."""
+    login, separator, where = urlsplit(url).netloc.rpartition("@")
+    if not separator or ":" in login:
+        return url
+    return urlunsplit(urlsplit(url)._replace(netloc=f"{login}:{quote(password, safe='')}@{where}"))
 
 
 def marker_of(run_dir: Path, name: str) -> Path:

@@ -25,8 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Start everything, feed a few thousand payments of every kind, show the figures, check the books. Run
-    again it moves no money. Exit status 1 if an invariant is broken."""
+    """Start everything, or use what runs elsewhere by FLORIN_API_ADDRESS; feed it a few thousand payments of
+    every kind, show the figures, check the books. Run again it moves no money. Exit status 1 if an invariant
+    is broken."""
     from florin.commands.verification import show
     from florin.demo.sample import make_sample
     from florin.demo.story import play
@@ -34,7 +35,8 @@ def demo() -> None:
     from florin.verification.report import verify
 
     stack = stack_here(say=_say)
-    stack.up()
+    if not stack.elsewhere:
+        stack.up()
     began = time.monotonic()
     with Bars("sent", len(make_sample().payments), follow=True) as bars:
         told = asyncio.run(play(stack.surroundings, say=_say, watcher=bars))
@@ -94,7 +96,9 @@ def _times(times: "Times | None") -> str:
 def _where(stack: Stack, told: "Told", seconds: float) -> None:
     console.print(f"\nThat took {seconds:.1f} s. Florin stays up:")
     for service in PROCESSES:
-        console.print(f"  {service:<13} http://127.0.0.1:{stack.ports.api(service)}/docs", soft_wrap=True)
+        console.print(f"  {service:<13} {stack.surroundings.api_url(service)}/docs", soft_wrap=True)
     console.print(f"  API key       {stack.run_dir / 'credentials.json'} (api_keys.demo)", soft_wrap=True)
     console.print(f"  refused lines {told.rejects}", soft_wrap=True)
+    if stack.elsewhere:
+        return
     console.print("Stop it with [bold]make down[/bold]; start again with [bold]make up[/bold].")

@@ -113,7 +113,7 @@ def _api(service: str, client: str) -> "httpx2.AsyncClient":
     if client not in stack.credentials.api_keys:
         raise StackError(f"there is no client {client!r}: {', '.join(stack.credentials.api_keys)}")
     # Only at the start: what ends later is waited for.
-    if not stack.services.running(service):
+    if not stack.elsewhere and not stack.services.running(service):
         raise StackError(f"the {service} service does not run: run `florin up`")
     return api_client(stack.surroundings, service, client=client)
 

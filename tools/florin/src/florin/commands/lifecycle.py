@@ -108,7 +108,7 @@ def topology_apply() -> None:
 def stack_must_be_up() -> Stack:
     """The stack of this run folder, for commands that need all of it; StackError when a part is not ready."""
     stack = stack_here()
-    absent = [part.name for part in stack.status() if not part.ready]
+    absent = [] if stack.elsewhere else [part.name for part in stack.status() if not part.ready]
     if absent:
         raise StackError(f"not ready: {', '.join(absent)}: run `florin up`")
     return stack
