@@ -16,7 +16,8 @@ class FieldError:
     code: str = "invalid"
 
 
-# pydantic's type -> our code and words. What is not here keeps pydantic's own, which never quote the input.
+# pydantic's type -> our code and words. What is not here keeps pydantic's own: what would quote the input must
+# be here.
 _WORDS: Mapping[str, tuple[str, str]] = {
     "missing": ("missing", "is required"),
     "extra_forbidden": ("unknown_field", "is not a field of this request; leave it out"),
@@ -53,6 +54,9 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "timezone_aware": ("not_a_time", "must name its offset from UTC"),
     "date_parsing": ("not_a_date", "must be a date, such as 2026-01-31"),
     "date_from_datetime_parsing": ("not_a_date", "must be a date, such as 2026-01-31"),
+    # pydantic's own words quote the tag that was sent.
+    "union_tag_invalid": ("not_a_choice", "needs as {discriminator} one of {expected_tags}"),
+    "union_tag_not_found": ("missing", "needs {discriminator}"),
     "json_invalid": ("invalid_json", "must be valid JSON"),
 }
 _SOURCES = frozenset({"body", "query", "path", "header", "cookie"})
