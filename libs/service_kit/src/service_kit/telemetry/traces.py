@@ -12,27 +12,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Token
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messaging.tracing import ended
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
 from service_kit.telemetry.request_ids import current_request_id
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 # The default of the specification, said here so that the collector's wait is bounded by us.
 _EXPORT_TIMEOUT_S = 10.0
 _random = random.Random()  # noqa: S311  seeded from the system; see _new_context
 
-_provider: TracerProvider | None = None
+_provider: "TracerProvider | None" = None
 _share = 1.0
 
 
@@ -48,6 +46,13 @@ def configure_tracing(
         return True
     if not endpoint:
         return False
+    # Here alone: a process that sends no spans does without the modules that would send them.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
+
     resource = {
         "service.name": f"florin-{service}",
         "service.namespace": "florin",
