@@ -43,6 +43,7 @@ OPEN: Mapping[str, set[tuple[str, str]]] = {
         ("GET", "/v1/session"),
         ("DELETE", "/v1/session"),
         ("POST", "/v1/session/second-factor"),
+        ("POST", "/v1/session/password"),
         ("POST", "/v1/session/token"),
         ("POST", "/v1/session/recovery-codes"),
         ("GET", "/v1/sessions"),

@@ -163,6 +163,13 @@ class CodeIn(Request):
     code: Code
 
 
+class PasswordChangeIn(Request):
+    """`password` is the one that is to be."""
+
+    current_password: Typed
+    password: Typed
+
+
 class EnrolmentIn(Request):
     """`password` is chosen now, or for an invitation to a second factor the one there is."""
 

@@ -10,6 +10,7 @@ from identity_service.api.own_pages import REFUSALS, CurrentSession, give_cookie
 from identity_service.api.people_parts import PeopleParts, SessionPath
 from identity_service.api.people_schemas import (
     CodeIn,
+    PasswordChangeIn,
     PersonOut,
     RecoveryCodesOut,
     SessionList,
@@ -18,6 +19,7 @@ from identity_service.api.people_schemas import (
     TokenOut,
 )
 from identity_service.domain.token import LIFETIME
+from identity_service.operations.change_password import ChangePassword, change_password
 from identity_service.operations.give_token import give_token
 from identity_service.operations.use_session import (
     OpenSession,
@@ -61,6 +63,19 @@ def _add_own(router: APIRouter, parts: PeopleParts) -> None:
     ) -> SignedIn:
         """For what asks for a fresh one. The session goes on under another cookie."""
         renewed = await step_up(parts.door, opened, body.code, visitor_of(request))
+        give_cookie(response, renewed.text)
+        return _signed_in(renewed)
+
+    @router.post("/session/password", summary="Choose another password")
+    async def put_password(
+        body: PasswordChangeIn, opened: Current, request: Request, response: Response
+    ) -> SignedIn:
+        """Asks for the one there is, and for a fresh second factor. Every other session and all tokens of the
+        person stop at once; this one goes on under another cookie."""
+        command = ChangePassword(body.current_password, body.password)
+        renewed = await change_password(
+            parts.door, opened, command, visitor_of(request), breached=parts.breached
+        )
         give_cookie(response, renewed.text)
         return _signed_in(renewed)
 

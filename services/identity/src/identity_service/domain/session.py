@@ -35,6 +35,10 @@ class Session:
         """The session, with a second factor shown now."""
         return replace(self, seen_at=now, second_factor_at=now)
 
+    def begun_anew(self, *, now: datetime) -> "Session":
+        """The session, begun now: it stands where all that began before has ended."""
+        return replace(self, begun_at=now, seen_at=now)
+
 
 class SessionEnded(Exception):
     """There is no such session, or none any more."""

@@ -17,12 +17,11 @@ from identity_service.domain.person import (
     Purpose,
     moved,
 )
-from identity_service.domain.sign_in import SignInRefused
-from identity_service.operations.door import Door, Visitor, note
+from identity_service.operations.door import Door, Visitor
+from identity_service.operations.kept_password import show_kept_password
 from identity_service.persistence.factors import (
     TotpSecret,
     confirm_totp,
-    load_password_hash,
     load_totp,
     offer_totp,
     replace_recovery_codes,
@@ -58,7 +57,7 @@ async def enrol(
         refuse_unfit(typed, breached=breached, about=(*person.profile.words(), ISSUER))
         hashed = await door.passwords.hashed(typed)
     else:
-        await _show_kept_password(door, sealed, typed, visitor)
+        await show_kept_password(door, person, typed, visitor, step="enrolment")
     secret = TotpSecret(door.new_id(), secrets.token_bytes(totp.SECRET_BYTES), last_step=0)
     async with door.database.transaction() as connection:
         # Looked at again under its lock: another may have been issued meanwhile.
@@ -119,20 +118,3 @@ async def _invited(connection: AsyncConnection, door: Door, text: str) -> tuple[
     if sealed.person.state is not PersonState.INVITED:
         raise InvitationInvalid
     return invitation, sealed
-
-
-async def _show_kept_password(door: Door, sealed: SealedPerson, typed: str, visitor: Visitor) -> None:
-    person = sealed.person
-    login = door.directory.login(person.client_id, person.profile.email)
-    counted = f"password:{login}"
-    await door.lock_out.enter(counted, visitor.address, now=door.clock.now())
-    async with door.database.snapshot() as connection:
-        kept = await load_password_hash(connection, person.id)
-    right = await door.passwords.verified(kept, typed)
-    async with door.database.transaction() as connection:
-        await note(
-            connection, door, login=login, person=person.id, step="enrolment", passed=right, visitor=visitor
-        )
-    if not right:
-        raise SignInRefused
-    await door.lock_out.succeeded(counted, visitor.address)
