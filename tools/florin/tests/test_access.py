@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from florin.ports import Ports
 from florin.stack import BASE_VARIABLE, RUN_DIR_VARIABLE
+from service_kit.access import ROLES, SCOPES, Role
 from testkit.backing import Backing
 from testkit.databases import Databases
 from testkit.stacks import RunningServices, running_services
@@ -79,7 +80,6 @@ def test_the_ports_of_identity_are_its_own() -> None:
 
 def test_people_are_invited_listed_and_given_roles(florin: Florin) -> None:
     added = florin("users", "add", "jana@example.com", "--name", "Jana Nová", "-r", "operator")
-    assert re.search(r"^[\w-]{43}$", added, re.MULTILINE)
     listed = florin("users", "list")
     assert "jana@example.com" in listed
     person = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", listed)
@@ -87,3 +87,25 @@ def test_people_are_invited_listed_and_given_roles(florin: Florin) -> None:
     assert "auditor" in florin("users", "roles", person[0], "-r", "auditor", "-r", "approver")
     refused = florin("users", "reset-second-factor", person[0], status=1)
     assert "Nothing was changed" in refused
+    again = florin("users", "invite-again", person[0])
+    assert invitation(again) != invitation(added)
+    assert "invited, not disabled" in florin("users", "enable", person[0], status=1)
+    assert "disabled" in florin("users", "disable", person[0])
+    assert "disabled" in florin("users", "list")
+    enabled = florin("users", "enable", person[0])
+    assert "invited" in enabled
+    assert invitation(enabled) != invitation(again)
+
+
+def invitation(printed: str) -> str:
+    (found,) = re.findall(r"^[\w-]{43}$", printed, re.MULTILINE)
+    return str(found)
+
+
+def test_the_table_of_roles_is_that_of_the_code(florin: Florin) -> None:
+    """A mark for each scope that a role has, and every scope with what it means."""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in florin("roles").splitlines()]
+    told = {row[0]: row[1:] for row in rows if row and row[0] in SCOPES}
+    assert told.keys() == SCOPES.keys()
+    for scope, meaning in SCOPES.items():
+        assert told[scope] == [*("●" if scope in ROLES[role] else "" for role in Role), meaning]

@@ -16,8 +16,8 @@ class FieldError:
     code: str = "invalid"
 
 
-# pydantic's type -> our code and words. What is not here keeps pydantic's own: what would quote the input must
-# be here.
+# pydantic's type -> our code and words. What is not here keeps pydantic's own; whatever would quote the input
+# is here.
 _WORDS: Mapping[str, tuple[str, str]] = {
     "missing": ("missing", "is required"),
     "extra_forbidden": ("unknown_field", "is not a field of this request; leave it out"),

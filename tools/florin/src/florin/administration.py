@@ -108,6 +108,25 @@ class Administration:
         """The person, with these roles and no others."""
         return await self._ask("PUT", f"/v1/people/{person}/roles", {"roles": list(roles)})
 
+    async def person(self, person: str) -> Item:
+        """The person, as they stand."""
+        return await self._ask("GET", f"/v1/people/{person}")
+
+    async def disable(self, person: str) -> Item:
+        """The person, shut out."""
+        return await self._ask("POST", f"/v1/people/{person}/disable")
+
+    async def invite_again(self, person: str) -> Item:
+        """The person, and the invitation to enrol a password and an authenticator anew."""
+        return await self._ask("POST", f"/v1/people/{person}/invitation")
+
+    async def enable(self, person: str) -> Item:
+        """The same for one who was shut out; raises StackError for anybody else."""
+        state = (await self.person(person))["state"]
+        if state != "disabled":
+            raise StackError(f"{person} is {state}, not disabled: there is nothing to be done")
+        return await self.invite_again(person)
+
     async def reset_second_factor(self, person: str) -> Item:
         """The person, and the invitation to enrol another authenticator."""
         return await self._ask("POST", f"/v1/people/{person}/second-factor/reset")

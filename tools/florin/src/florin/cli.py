@@ -16,6 +16,7 @@ from florin.commands import (
     lifecycle,
     parked,
     provisioning,
+    roles,
     users,
     verification,
 )
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 FAMILIES = (
     *(lifecycle, provisioning, demo, importing, verification, parked),
-    *(customers, access, users, latency, api_docs),
+    *(customers, access, roles, users, latency, api_docs),
 )
 for family in FAMILIES:
     family.register(app)

@@ -31,6 +31,9 @@ def register(app: typer.Typer) -> None:
     users.command("add")(add)
     users.command("list")(list_people)
     users.command("roles")(set_roles)
+    users.command("disable")(disable)
+    users.command("enable")(enable)
+    users.command("invite-again")(invite_again)
     users.command("reset-second-factor")(reset_second_factor)
     app.add_typer(users, name="users")
 
@@ -56,6 +59,21 @@ def list_people() -> None:
 def set_roles(person: PersonArgument, role: RoleOption) -> None:
     """Give a person these roles in place of all others; tokens with the old ones stop within seconds."""
     _show([_ask(lambda office: office.set_roles(str(person), [one.value for one in role]))])
+
+
+def disable(person: PersonArgument) -> None:
+    """Shut a person out: sessions, tokens and invitations open nothing within seconds."""
+    _show([_ask(lambda office: office.disable(str(person)))])
+
+
+def enable(person: PersonArgument) -> None:
+    """Let a person who was shut out come back: the invitation leads to a new password and authenticator."""
+    _show_invited(_ask(lambda office: office.enable(str(person))))
+
+
+def invite_again(person: PersonArgument) -> None:
+    """Invite a person anew, who lost password and authenticator, or the invitation; both start afresh."""
+    _show_invited(_ask(lambda office: office.invite_again(str(person))))
 
 
 def reset_second_factor(person: PersonArgument) -> None:
