@@ -119,12 +119,12 @@ class Bench:
                 )
                 answer.raise_for_status()
 
-    def plan(self, name: str, **words: Any) -> Plan:
-        """A plan for this stack; `name` marks the keys of its payments."""
+    def plan(self, name: str, *, bearer: str | None = None, **words: Any) -> Plan:
+        """A plan for this stack; `name` marks the keys of its payments, `bearer` shows who pays."""
         surroundings = self.stack.surroundings
         return Plan(
             port=surroundings.ports.api("transaction"),
-            api_key=surroundings.credentials.api_keys["demo"],
+            bearer=bearer or surroundings.credentials.api_keys["demo"],
             name=f"bench-{self.run}-{len(self.measured):03}-{name}",
             seed=len(self.measured) + 1,
             **words,

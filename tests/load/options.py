@@ -18,6 +18,8 @@ class Options:
     bulk_payments: int = 25_000
     hot_payments: int = 8_000
     hot_rounds: int = 2
+    token_seconds: float = 4.0
+    token_rounds: int = 5
     open_seconds: float = 5.0
     open_shares: tuple[float, ...] = (0.3, 0.7)
     idle_count: int = 250

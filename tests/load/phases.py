@@ -12,6 +12,7 @@ from .bench import Bench, Measured
 from .figures import median, percentiles, ratio
 from .idle import measure_idle
 from .options import Options
+from .tokens import measure_tokens
 
 Phase = Callable[[Bench, Options], Awaitable[None]]
 SETTLE_S = 10.0
@@ -75,6 +76,17 @@ async def hot(bench: Bench, options: Options) -> None:
     bench.results |= {f"{shape}_tps": rate for shape, rate in tps.items()}
     for shape in shapes[1:]:
         bench.results[f"{shape}_ratio"] = ratio(tps[shape], tps["uniform"])
+
+
+async def tokens(bench: Bench, options: Options) -> None:
+    """Single POSTs by API key and by access token."""
+    bench.results |= await measure_tokens(
+        bench,
+        rounds=options.token_rounds,
+        seconds=options.token_seconds,
+        connections=bench.results.get("single_connections", SINGLE_CONNECTIONS),
+    )
+    bench.say(f"tokens to keys: {bench.results['token_ratio']}")
 
 
 async def open_loop(bench: Bench, options: Options) -> None:
@@ -158,6 +170,7 @@ LOADED: Mapping[str, Phase] = {
     "single": single,
     "bulk": bulk,
     "hot": hot,
+    "tokens": tokens,
     "open": open_loop,
     "idle": idle,
     "statements": count_statements,
@@ -168,7 +181,7 @@ LOADED: Mapping[str, Phase] = {
 PHASES: Mapping[str, Phase] = {**ALONE, **LOADED}
 # All of it. The yardstick stands before and after; the books are looked into last.
 ORDER = (
-    *("pgbench", "single", "bulk", "hot", "open", "idle", "statements"),
+    *("pgbench", "single", "bulk", "hot", "tokens", "open", "idle", "statements"),
     *("drain+growth", "pgbench", "verify"),
 )
 

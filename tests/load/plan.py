@@ -25,7 +25,7 @@ class Plan:
     """
 
     port: int
-    api_key: str
+    bearer: str
     name: str
     mode: str = "closed"
     seconds: float = 8.0
@@ -108,6 +108,6 @@ def _batches(plan: Plan) -> Iterator[bytes]:
 def _head(plan: Plan, path: str, length: int) -> bytes:
     prefer = f"Prefer: wait={plan.wait_s}\r\n" if plan.wait_s else ""
     return (
-        f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {plan.api_key}\r\n{prefer}"
+        f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {plan.bearer}\r\n{prefer}"
         f"Content-Type: application/json\r\nContent-Length: {length}\r\nIdempotency-Key: "
     ).encode() + b"%b-%08x\r\n\r\n"

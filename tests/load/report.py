@@ -16,6 +16,7 @@ from .targets import TARGETS, verdicts
 KEYS = (
     *("pgbench_tps", "single_tps", "single_ratio", "bulk_tps", "bulk_ratio", "uniform_tps"),
     *("hot_payer_tps", "hot_payer_ratio", "hot_payee_tps", "hot_payee_ratio"),
+    *("key_tps", "token_tps", "token_ratio"),
     *("idle_p50_ms", "idle_p99_ms", "growth_ratio", "drain_s", "rss_mb", "cpu_s_per_1000", "open_loop"),
     *("wal_bytes_per_payment", "statements_per_payment", "verify"),
 )
@@ -26,6 +27,8 @@ _MORE = (
     ("uniform, bulk", "uniform_tps", "/s"),
     ("one hot payer, bulk", "hot_payer_tps", "/s"),
     ("one hot payee, bulk", "hot_payee_tps", "/s"),
+    ("single POSTs by API key, median of the turns", "key_tps", "/s"),
+    ("single POSTs by access token, median of the turns", "token_tps", "/s"),
     ("idle by the lifecycle, median", "idle_recorded_p50_ms", " ms"),
     ("idle by the lifecycle, p99", "idle_recorded_p99_ms", " ms"),
     ("backlog of 60 s with the workers stopped, payments", "backlog", ""),

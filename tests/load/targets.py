@@ -48,6 +48,7 @@ TARGETS: Sequence[Target] = (
     Target("bulk settled, to pgbench", "bulk_ratio", 1.4, least=True),
     Target("one hot payer, to uniform (both in bulk)", "hot_payer_ratio", 0.9, least=True),
     Target("one hot payee, to uniform (both in bulk)", "hot_payee_ratio", 0.9, least=True),
+    Target("single POSTs by access token, to those by API key", "token_ratio", 0.9, least=True),
     Target("idle, POST to SETTLED as the client sees it, median", "idle_p50_ms", 20, least=False, unit=" ms"),
     Target("the same, p99", "idle_p99_ms", 50, least=False, unit=" ms"),
     Target("CPU a payment, at most stored to few stored", "growth_ratio", 1.15, least=False),

@@ -9,7 +9,7 @@ from .plan import HOT, Plan, account, key, requests
 
 
 def _plan(**words: object) -> Plan:
-    return Plan(port=1, api_key="flk_key", name="bench-test", **words)  # type: ignore[arg-type]
+    return Plan(port=1, bearer="flk_key", name="bench-test", **words)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("batch", [0, 1, 7, 1000])

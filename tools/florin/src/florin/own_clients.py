@@ -56,11 +56,15 @@ class TokenAuth(httpx2.Auth):
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """The request, with the token that holds now. Raises StackError."""
+        request.headers["authorization"] = f"Bearer {await self.token()}"
+        yield request
+
+    async def token(self) -> str:
+        """The one that holds now. Raises StackError."""
         async with self._lock:
             if time.monotonic() > self._good_until:
                 await self._renew()
-        request.headers["authorization"] = f"Bearer {self._token}"
-        yield request
+        return self._token
 
     async def _renew(self) -> None:
         shown = (self._client.client_id, self._client.secret)
