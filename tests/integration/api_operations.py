@@ -124,6 +124,8 @@ def _operation(service: str, method: str, path: str, told: Mapping[str, Any]) ->
     parameters = [one for one in told.get("parameters", ()) if one["in"] != "path"]
     content = told.get("requestBody", {}).get("content", {})
     media_type = next(iter(content), None)
+    schemes = _document(service)["components"]["securitySchemes"]
+    cookies = {name for name, scheme in schemes.items() if scheme.get("in") == "cookie"}
     return Operation(
         service=service,
         method=method.upper(),
@@ -132,7 +134,7 @@ def _operation(service: str, method: str, path: str, told: Mapping[str, Any]) ->
         required=frozenset((one["in"], one["name"]) for one in parameters if one.get("required")),
         body=content[media_type]["schema"] if media_type is not None else None,
         media_type=media_type,
-        by_cookie=path.startswith("/v1/session"),
+        by_cookie=any(way.keys() & cookies for way in told.get("security", ())),
     )
 
 

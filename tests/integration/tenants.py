@@ -43,9 +43,9 @@ class Tenant:
         self, service: str, method: str, path: str, *, by_cookie: bool = False, **given: Any
     ) -> httpx2.Response:
         """One request with an idempotency key of its own; `headers` are more of them, or take their place."""
-        headers = {"idempotency-key": uuid4().hex}
+        headers = {"idempotency-key": uuid4().hex, "x-florin-request": "1"}
         if by_cookie:
-            headers |= {"cookie": f"{COOKIE}={self.cookie}", "x-florin-request": "1"}
+            headers["cookie"] = f"{COOKIE}={self.cookie}"
         else:
             headers["authorization"] = f"Bearer {self.secret}"
         headers |= given.pop("headers", {})

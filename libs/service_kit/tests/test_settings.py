@@ -161,13 +161,27 @@ def test_unsafe_settings_refuse_to_start_outside_development_all_at_once(
         ("FLORIN_DATABASE_URL", "postgresql://app:hunter2@[::1]/florin"),
         ("FLORIN_BROKER_URL", "amqps://app:hunter2@mq.example"),
         ("FLORIN_REDIS_URL", "rediss://:hunter2@redis.example"),
+        ("FLORIN_JWKS_URL", "https://identity.example/.well-known/jwks.json"),
+        ("FLORIN_JWKS_URL", "http://127.0.0.1:24005/.well-known/jwks.json"),
+        ("FLORIN_TRUST_URL", "https://identity.example/internal/v1/trust"),
+        ("FLORIN_TRUST_URL", "http://localhost:24005/internal/v1/trust"),
     ],
 )
 def test_verified_or_local_addresses_are_safe(
     monkeypatch: pytest.MonkeyPatch, variable: str, url: str
 ) -> None:
-    monkeypatch.setenv(variable, url)
+    _set_with_its_other_half(monkeypatch, variable, url)
     BusSettings.read()
+
+
+def _set_with_its_other_half(monkeypatch: pytest.MonkeyPatch, variable: str, url: str) -> None:
+    monkeypatch.setenv(variable, url)
+    halves = {
+        "FLORIN_JWKS_URL": ("FLORIN_TOKEN_ISSUER", "https://identity.example"),
+        "FLORIN_TRUST_URL": ("FLORIN_TRUST_KEY", "flk_feedfeed_" + "f" * 43),
+    }
+    if variable in halves:
+        monkeypatch.setenv(*halves[variable])
 
 
 @pytest.mark.parametrize(
@@ -178,10 +192,12 @@ def test_verified_or_local_addresses_are_safe(
         ("FLORIN_BROKER_URL", "amqp://app:hunter2@mq.example"),
         ("FLORIN_BROKER_URL", "amqps://app:hunter2@mq.example?no_verify_ssl=1"),
         ("FLORIN_REDIS_URL", "redis://:hunter2@redis.example"),
+        ("FLORIN_JWKS_URL", "http://identity.example/.well-known/jwks.json"),
+        ("FLORIN_TRUST_URL", "http://identity.example/internal/v1/trust"),
     ],
 )
 def test_plaintext_elsewhere_needs_a_reason(monkeypatch: pytest.MonkeyPatch, variable: str, url: str) -> None:
-    monkeypatch.setenv(variable, url)
+    _set_with_its_other_half(monkeypatch, variable, url)
     with pytest.raises(SettingsError, match=f"^{variable}: must ask for TLS"):
         BusSettings.read()
     monkeypatch.setenv("FLORIN_ALLOW_PLAINTEXT", "the mesh encrypts")

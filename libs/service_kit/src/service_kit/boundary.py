@@ -31,6 +31,8 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 # Where the request's id and the address it comes from lie for whoever writes them down.
 REQUEST_ID = "florin.request_id"
 ADDRESS = "florin.address"
+# Set by a route that is asked for so often that a line each would drown the rest: told at DEBUG.
+QUIET = "florin.quiet"
 _NO_STORE = (b"cache-control", b"no-store")
 _HEARD_ONCE = frozenset({b"traceparent", b"x-request-id"})
 _CLOSE = (b"connection", b"close")
@@ -105,9 +107,10 @@ class Boundary:
             child = _DURATION.labels(self._service, method, route, str(status))
             self._durations[key] = child
         child.observe(duration_s)
-        if is_enabled(logging.INFO):
+        quiet = QUIET in scope
+        if is_enabled(logging.DEBUG if quiet else logging.INFO):
             line: dict[str, Any] = {
-                "level": "info",
+                "level": "debug" if quiet else "info",
                 "event": "request",
                 "method": method,
                 # The template and not the path: a path may name an account, a query a person.

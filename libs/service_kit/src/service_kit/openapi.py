@@ -8,9 +8,10 @@ from fastapi.routing import iter_route_contexts
 
 from service_kit import idempotency
 from service_kit.problems import MEDIA_TYPE
-from service_kit.protection import dependency_calls, is_public, required_scopes
+from service_kit.protection import cookie_asked, dependency_calls, is_public, required_scopes
 
 _SCHEME = "ApiKey"
+_COOKIE_SCHEME = "Session"
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 _TEXT = {"type": "string"}
 _PROBLEM_SCHEMA: dict[str, Any] = {
@@ -83,6 +84,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
         }
     }
     for route in iter_route_contexts(app.routes):
+        if (cookie := cookie_asked(route)) is not None:
+            components["securitySchemes"][_COOKIE_SCHEME] = {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": cookie,
+                "description": "What a browser was given when its person signed in.",
+            }
         for method in getattr(route, "methods", None) or ():
             operation = document["paths"].get(route.path_format or route.path, {}).get(method.lower())
             if operation is not None:
@@ -109,7 +117,7 @@ def _complete(operation: dict[str, Any], route: Any) -> None:
     answers = dict(_ALWAYS)
     if is_public(route):
         # Nobody is asked for a credential; a standard's own refusals stand as the route describes them.
-        operation["security"] = []
+        operation["security"] = [] if cookie_asked(route) is None else [{_COOKIE_SCHEME: []}]
         for of_credentials in ("401", "403", "429"):
             del answers[of_credentials]
     if "{" in route.path:

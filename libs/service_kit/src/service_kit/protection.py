@@ -14,10 +14,14 @@ PUBLIC = frozenset({"/openapi.json", "/docs", "/docs/style.css"})
 
 
 class public:  # noqa: N801  reads as a word where it is used
-    """A dependency that lets everybody through: the route is open on purpose, and `why` says to what end."""
+    """A dependency that lets everybody through: the route is open on purpose, and `why` says to what end.
 
-    def __init__(self, why: str) -> None:
+    `cookie` names the one by which the route itself tells who asks.
+    """
+
+    def __init__(self, why: str, *, cookie: str | None = None) -> None:
         self.why = why
+        self.cookie = cookie
 
     async def __call__(self) -> None:
         """Nothing is asked of the caller."""
@@ -42,6 +46,12 @@ def assert_all_routes_protected(app: FastAPI, *, known: Collection[str] = PUBLIC
 def is_public(route: Any) -> bool:
     """Whether the route says that it is open to everybody."""
     return any(isinstance(call, public) for call in dependency_calls(getattr(route, "dependant", None)))
+
+
+def cookie_asked(route: Any) -> str | None:
+    """The cookie by which the route tells who asks, if it does."""
+    calls = dependency_calls(getattr(route, "dependant", None))
+    return next((call.cookie for call in calls if isinstance(call, public) and call.cookie), None)
 
 
 def required_scopes(route: Any) -> Iterator[frozenset[str]]:

@@ -108,7 +108,8 @@ class ServiceSettings(BaseSettings):
     def unsafe(self) -> Iterator[str]:
         """What must not be so in production: the setting's name, and what is wrong with it. A service whose
         own settings can be unsafe adds them."""
-        for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL"):
+        # Who answers for identity decides whom all the others believe.
+        for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "JWKS_URL", "TRUST_URL"):
             yield from self._unsafe_address(name)
         for fault in unsafe_secret(self.api_key_pepper.get_secret_value()):
             yield f"API_KEY_PEPPER: {fault}"
@@ -116,9 +117,10 @@ class ServiceSettings(BaseSettings):
             yield "LOG_LEVEL: must not be DEBUG, for the libraries' own lines may hold what ours never do"
 
     def _unsafe_address(self, name: str) -> Iterator[str]:
-        url: SecretStr | None = getattr(self, name.lower())
+        url: SecretStr | str | None = getattr(self, name.lower())
         if url is not None:
-            for fault in unsafe_address(url.get_secret_value(), plaintext=self.allow_plaintext is not None):
+            text = url.get_secret_value() if isinstance(url, SecretStr) else url
+            for fault in unsafe_address(text, plaintext=self.allow_plaintext is not None):
                 yield f"{name}: {fault}"
 
     @field_validator("database_url", "migration_database_url", "broker_url", "redis_url", check_fields=False)

@@ -1,5 +1,6 @@
 """What the transaction service is told by its environment."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,6 +39,11 @@ class TransactionSettings(HandleSettings):
     fraud_url: str | None = None
     service_api_key: SecretStr | None = None
     max_wait_s: int = Field(default=DEFAULT_LIMITS.max_wait_s, ge=0, le=120)
+
+    def unsafe(self) -> Iterator[str]:
+        yield from super().unsafe()
+        for name in ("ACCOUNT_URL", "FRAUD_URL"):
+            yield from self._unsafe_address(name)
 
     def limits(self) -> AcceptLimits:
         """The limits, as one value."""

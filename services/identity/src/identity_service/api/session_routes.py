@@ -6,7 +6,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from service_kit.problems import not_found
 from service_kit.protection import public
 
-from identity_service.api.own_pages import REFUSALS, CurrentSession, give_cookie, take_cookie, visitor_of
+from identity_service.api.own_pages import (
+    COOKIE,
+    REFUSALS,
+    CurrentSession,
+    give_cookie,
+    take_cookie,
+    visitor_of,
+)
 from identity_service.api.people_parts import PeopleParts, SessionPath
 from identity_service.api.people_schemas import (
     CodeIn,
@@ -34,7 +41,7 @@ def session_routes(parts: PeopleParts) -> APIRouter:
     router = APIRouter(
         prefix="/v1",
         tags=["sessions"],
-        dependencies=[Depends(public("a browser shows its session's cookie, and no bearer"))],
+        dependencies=[Depends(public("a browser shows its session's cookie, and no bearer", cookie=COOKIE))],
         responses=REFUSALS,
     )
     _add_own(router, parts)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field
+from service_kit.boundary import QUIET
 
 from identity_service.api.parts import IdentityParts, Service
 from identity_service.operations.read_trust import read_trust
@@ -74,11 +75,12 @@ def trust_routes(parts: IdentityParts) -> APIRouter:
         responses={304: {"description": "Nothing has changed since the version named."}},
     )
     async def get_trust(
-        caller: Service, if_none_match: Annotated[str | None, Header(max_length=100)] = None
+        caller: Service, request: Request, if_none_match: Annotated[str | None, Header(max_length=100)] = None
     ) -> Response:
         """For services, once a second. With `If-None-Match` and the ETag of the answer before, 304 as long as
         nothing has changed."""
         del caller
+        request.scope[QUIET] = True
         known = _ETAG.fullmatch((if_none_match or "").strip())
         async with parts.database.snapshot() as connection:
             version, trust = await read_trust(
