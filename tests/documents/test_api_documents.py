@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 from contracts.catalogue import CATALOGUE, SERVICES, heard_by
-from florin import api_docs
+from florin import api_docs, metrics_page
 from florin.services import PROCESSES
 from schemathesis.core.result import Ok
 
@@ -42,6 +42,10 @@ def _resolve(document: Mapping[str, Any], reference: str) -> Any:
 
 def test_the_documents_say_what_the_code_does() -> None:
     assert api_docs.drifted(FOLDER) == []
+
+
+def test_the_page_of_metrics_says_what_the_code_tells() -> None:
+    assert (FOLDER.parent / "metrics.md").read_text() == metrics_page.text()
 
 
 def test_a_document_that_drifted_is_named(tmp_path: Any) -> None:

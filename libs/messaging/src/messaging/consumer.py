@@ -93,7 +93,11 @@ class Consumer:
         """Consume on one connection until it ends or this consumer is stopped."""
         inbound: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
         self._inbound = inbound
-        connection = await broker.connect(self._url, name=f"{self._queue} consumer")
+        try:
+            connection = await broker.connect(self._url, name=f"{self._queue} consumer")
+        except Exception:
+            metrics.BROKER_UP.labels("consumer").set(0)
+            raise
         owner: AbstractOwningChannel | None = None
         try:
             owner = await broker.channel_of(connection)
@@ -118,6 +122,7 @@ class Consumer:
                 ) from error
             self._ever_connected = True
             metrics.CONSUMER_WAITING.set(0)
+            metrics.BROKER_UP.labels("consumer").set(1)
             _log.info("consuming", queue=self._queue)
             await self._take_batches(channel, inbound)
             if self._stopped.is_set():

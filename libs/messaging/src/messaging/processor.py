@@ -147,11 +147,16 @@ class Processor:
                         new.discard(event.id)  # the same id twice in one batch counts once
                         fresh.append(event)
                 await self.dispatch(connection, fresh)
+        now = self._now()
         duplicates = len(events) - len(fresh)
         if duplicates:
             metrics.INBOX_DUPLICATES.inc(duplicates)
         for event_type, run in groupby(fresh, key=lambda event: event.type):
-            metrics.CONSUMED.labels(event_type, "handled").inc(sum(1 for _ in run))
+            ages = [(now - event.occurred_at).total_seconds() for event in run]
+            metrics.CONSUMED.labels(event_type, "handled").inc(len(ages))
+            observe = metrics.CONSUMER_DELAY_SECONDS.labels(event_type).observe
+            for age in ages:
+                observe(max(0.0, age))
 
     async def dispatch(self, connection: AsyncConnection, events: Sequence[Event[Payload]]) -> None:
         """Hand runs of one handler's types to it, keeping the order in which the events came.

@@ -95,10 +95,13 @@ class Relay:
                 try:
                     more = await self._turn()
                     failures = 0
+                    metrics.BROKER_UP.labels("relay").set(1)
                 except Exception as error:
                     if not isinstance(error, BrokerUnavailable) and not is_infrastructure(error):
                         raise
                     failures += 1
+                    if isinstance(error, BrokerUnavailable):
+                        metrics.BROKER_UP.labels("relay").set(0)
                     # Safe in the outbox, from where they are claimed once the outage is over.
                     self._fresh.clear()
                     self._left.clear()

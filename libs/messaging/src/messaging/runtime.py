@@ -58,6 +58,7 @@ class Messaging:
     ) -> None:
         topology = Topology(settings.namespace)
         ring = KeyRing.load(settings.keyring_file)
+        metrics.KEYRING_AGE.set_function(ring.age_s)
         self._transaction = transaction
         self.relay = Relay(
             service=service,

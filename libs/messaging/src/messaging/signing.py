@@ -11,6 +11,7 @@ import base64
 import hmac
 import os
 import struct
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,10 @@ class KeyRing:
         self._by_id: Mapping[str, Key] = {key.id: key for key in keys}
         self._path: Path | None = None
         self._read_at: tuple[int, ...] | None = None
+
+    def age_s(self) -> float:
+        """Since the file was last replaced, in seconds; 0 for keys that are not of a file."""
+        return time.time() - self._read_at[1] / 1e9 if self._read_at is not None else 0.0
 
     @classmethod
     def load(cls, path: Path) -> "KeyRing":

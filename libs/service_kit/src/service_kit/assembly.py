@@ -16,11 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service_kit.audit.sealing import AuditSealer
 from service_kit.auth import Authenticator
 from service_kit.authentication import Authentication
+from service_kit.certificates import tell_expiry
 from service_kit.clock import Clock, SystemClock
 from service_kit.database import Database
 from service_kit.health import HealthServer
 from service_kit.http import HttpServer
 from service_kit.lifecycle import Component, Process, Role
+from service_kit.measuring import DatabaseGauges
 from service_kit.rate_limits import RateLimiter
 from service_kit.revisions import Revisions
 from service_kit.settings import BusSettings, ServiceSettings
@@ -46,6 +48,7 @@ class Foundation:
             share=settings.trace_share,
             environment=settings.environment,
         )
+        tell_expiry(settings.certificate_files)
         self.database = Database(
             settings.database_url,
             after_commit=self._after_commit,
@@ -125,6 +128,7 @@ class Foundation:
             process.before_start("database role", self.database.refuse_superuser)
         process.before_start("schema", schema_at_head)
         process.at_end("database", self.database.close)
+        process.add("database gauges", DatabaseGauges(self.database, pool_size=settings.database_pool_size))
         return process
 
 

@@ -90,23 +90,20 @@ class Database:
         Raises `DatabaseUnavailable` or `CommitOutcomeUnknown`; what the block raises passes unchanged, but
         for a TimeoutError, which is what the driver raises when the server says nothing.
         """
-        with self._span("transaction"):
-            async with self._connected(self.engine) as connection:
-                notes.drop(connection)
-                async with _rolled_back_on_error(connection):
-                    yield connection
-                await _commit(connection)
-                if self._after_commit is not None:
-                    self._after_commit(connection)
+        async with self._connected(self.engine) as connection:
+            notes.drop(connection)
+            async with _rolled_back_on_error(connection):
+                yield connection
+            await _commit(connection)
+            if self._after_commit is not None:
+                self._after_commit(connection)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A read-only connection on which every statement sees the same instant (REPEATABLE READ)."""
-        with self._span("snapshot"):
-            connected = self._connected(self._snapshot_engine)
-            async with connected as connection, _rolled_back_on_error(connection):
-                yield connection
-                await connection.rollback()
+        async with self._connected(self._snapshot_engine) as connection, _rolled_back_on_error(connection):
+            yield connection
+            await connection.rollback()
 
     async def ping(self) -> None:
         """Returns when the database answers; raises when it does not."""
@@ -143,20 +140,21 @@ class Database:
 
     @asynccontextmanager
     async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        connection = engine.connect()
-        try:
-            await connection.start()
-        except (OSError, TimeoutError, PoolTimeout, DBAPIError) as error:
-            raise DatabaseUnavailable(f"no connection to the database: {type(error).__name__}") from error
-        try:
-            await _begin(connection)
-            yield connection
-        finally:
-            if connection.in_transaction():
-                await _to_its_end(_give_back(connection))
-            else:
-                # Nothing is left to be said to the server, and so nothing to wait for.
-                await _give_back(connection)
+        with self._span("snapshot" if engine is self._snapshot_engine else "transaction"):
+            connection = engine.connect()
+            try:
+                await connection.start()
+            except (OSError, TimeoutError, PoolTimeout, DBAPIError) as error:
+                raise DatabaseUnavailable(f"no connection to the database: {type(error).__name__}") from error
+            try:
+                await _begin(connection)
+                yield connection
+            finally:
+                if connection.in_transaction():
+                    await _to_its_end(_give_back(connection))
+                else:
+                    # Nothing is left to be said to the server, and so nothing to wait for.
+                    await _give_back(connection)
 
 
 def create_engine(

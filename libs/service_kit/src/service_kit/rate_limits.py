@@ -82,6 +82,9 @@ class RateLimiter:
         self._service = service
         self._clock = clock
         self._leases: dict[tuple[str, RouteClass], _Lease] = {}
+        # Shown as 0 before the first, so that an increase is seen.
+        for kind in DEFAULTS:
+            _LIMITED.labels(service, kind)
         self._policies = {
             kind: (b"ratelimit-policy", f'"{kind}";q={rate.quota};w={rate.window_s}'.encode())
             for kind, rate in rates.items()

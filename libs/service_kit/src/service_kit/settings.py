@@ -162,6 +162,15 @@ class ServiceSettings(BaseSettings):
         return TrustedProxies(self.trusted_proxies, self.forwarded_header) if self.trusted_proxies else None
 
     @property
+    def certificate_files(self) -> Mapping[str, Path | None]:
+        """The authorities' files, by whose certificates they are good for."""
+        return {
+            "database_ca": self.database_ca_file,
+            "broker_ca": self.broker_ca_file,
+            "redis_ca": self.redis_ca_file,
+        }
+
+    @property
     def rate_limits(self) -> Mapping[RouteClass, Rate]:
         """How often one client may ask; in development it is not limited unless that is asked for."""
         asked = {

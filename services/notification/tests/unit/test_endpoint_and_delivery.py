@@ -54,6 +54,8 @@ def finished(answer: Answer, *, tries: int = 1) -> Finished:
         url="https://a.example/",
         body=b"{}",
         traceparent=None,
+        occurred_at=NOW,
+        replayed=False,
     )
     return Finished(claim=claim, started_at=NOW, ended_at=NOW, duration_ms=1, answer=answer)
 

@@ -19,8 +19,10 @@ from transaction_service.api.finality import FinalityWatch
 from transaction_service.api.parties import Handles
 from transaction_service.api.parts import PaymentParts
 from transaction_service.api.payment_routes import payment_routes
+from transaction_service.api.pending import PendingGauges
 from transaction_service.api.problems import ERRORS
 from transaction_service.consumers.handlers import handlers
+from transaction_service.operations import figures
 from transaction_service.operations.accept_payments import Outcome, PaymentRequest, accept_payments
 from transaction_service.outbound.peers import Peers
 from transaction_service.settings import DEFAULT_LIMITS, AcceptLimits, TransactionSettings
@@ -87,11 +89,15 @@ def build(role: Role) -> Process:
         peers=peers,
         limits=settings.limits(),
     )
-    foundation.after_commit.append(parts.finality.tell_committed)
+    foundation.after_commit += [parts.finality.tell_committed, figures.count_committed]
     process = foundation.process(
         role,
         bus=Bus(foundation, settings, handlers=handlers(foundation.clock)),
-        behind_api=[("writer", parts.writer), ("finality", parts.finality)],
+        behind_api=[
+            ("writer", parts.writer),
+            ("finality", parts.finality),
+            ("pending gauges", PendingGauges(foundation.database)),
+        ],
         api=lambda api_keys: make_api(parts, api_keys),
     )
     process.at_end("connections of dry runs", peers.close)

@@ -10,6 +10,7 @@ from florin.commands import (
     access,
     api_docs,
     customers,
+    dashboards,
     demo,
     importing,
     latency,
@@ -19,6 +20,7 @@ from florin.commands import (
     roles,
     users,
     verification,
+    watch,
 )
 from florin.errors import StackError
 
@@ -33,8 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 FAMILIES = (
-    *(lifecycle, provisioning, demo, importing, verification, parked),
-    *(customers, access, roles, users, latency, api_docs),
+    *(lifecycle, provisioning, demo, importing, verification, watch, parked),
+    *(customers, access, roles, users, latency, api_docs, dashboards),
 )
 for family in FAMILIES:
     family.register(app)

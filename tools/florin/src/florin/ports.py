@@ -35,6 +35,11 @@ class Ports:
         return self.api(service) + INTERNAL_DISTANCE
 
     @property
+    def watch(self) -> int:
+        """Metrics of the continuous verifier."""
+        return self.base + 110
+
+    @property
     def postgres(self) -> int:
         return self.base + 32
 
@@ -66,7 +71,7 @@ class Ports:
         """Every port of the stack."""
         services = [port for name in API_OFFSETS for port in (self.api(name), self.internal(name))]
         backing = [self.postgres, self.epmd, self.amqp, self.amqp_distribution]
-        return [*services, *backing, self.redis, self.amqp_management, self.amqp_prometheus]
+        return [*services, *backing, self.watch, self.redis, self.amqp_management, self.amqp_prometheus]
 
 
 def listening(port: int) -> bool:

@@ -151,14 +151,15 @@ class DeliveryWorker:
                 "webhook_attempt_fault", delivery_id=str(claim.delivery_id), error=type(error).__name__
             )
             answer = Answer(status_code=None, error=AttemptError.INTERNAL)
-        metrics.count_attempt(answer, duration_ms)
-        return Finished(
+        finished = Finished(
             claim=claim,
             started_at=started_at,
             ended_at=self._clock.now(),
             duration_ms=duration_ms,
             answer=answer,
         )
+        metrics.count_attempt(finished)
+        return finished
 
     def _sent(self, task: asyncio.Task[Finished]) -> None:
         del self._sending[task]

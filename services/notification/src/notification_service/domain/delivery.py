@@ -88,7 +88,10 @@ def answered(status_code: int, *, retry_after_s: float | None, snippet: str) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A delivery that this worker holds until `lease_until`, with all it needs to send it."""
+    """A delivery that this worker holds until `lease_until`, with all it needs to send it.
+
+    `occurred_at` is when the event came about; `replayed` whether the client asked for it later.
+    """
 
     delivery_id: UUID
     lease_token: UUID
@@ -99,6 +102,8 @@ class Claim:
     url: str
     body: bytes
     traceparent: str | None
+    occurred_at: datetime
+    replayed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,13 +36,14 @@ _CLAIM = text(
         SET lease_token = :token, leased_at = :now, lease_until = :lease_until,
             next_attempt_at = :lease_until, attempts = d.attempts + 1, tries = d.tries + 1
         FROM due WHERE d.id = due.id
-        RETURNING d.id, d.endpoint_id, d.notification_id, d.attempts, d.tries, due.lost_at
+        RETURNING d.id, d.endpoint_id, d.notification_id, d.attempts, d.tries, d.created_at, due.lost_at
     ), lost AS (
         INSERT INTO webhook_attempts (delivery_id, number, started_at, succeeded, error)
         SELECT id, attempts - 1, lost_at, false, 'worker_lost' FROM claimed WHERE lost_at IS NOT NULL
         ON CONFLICT (delivery_id, number) DO NOTHING
     )
-    SELECT c.id, c.endpoint_id, c.notification_id, c.attempts, c.tries, e.url, n.body, n.traceparent
+    SELECT c.id, c.endpoint_id, c.notification_id, c.attempts, c.tries, e.url, n.body, n.traceparent,
+           n.occurred_at, c.created_at > n.recorded_at AS replayed
     FROM claimed c JOIN webhook_endpoints e ON e.id = c.endpoint_id
     JOIN notifications n ON n.id = c.notification_id
     """
@@ -161,6 +162,8 @@ async def claim(
             url=row.url,
             body=row.body.encode(),
             traceparent=row.traceparent,
+            occurred_at=row.occurred_at,
+            replayed=row.replayed,
         )
         for row in rows
     ]

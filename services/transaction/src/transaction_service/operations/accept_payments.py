@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.lifecycle import first_event
 from transaction_service.domain.payment import Kind, Payment, PaymentOrder, differing_fields
+from transaction_service.operations import figures
 from transaction_service.operations.facts import facts
 from transaction_service.operations.posting_requests import posting_requested
 from transaction_service.persistence import payments
@@ -79,6 +80,7 @@ async def accept_payments(
         standing |= await payments.load_by_keys(connection, taken)
     new = [(payment, request) for payment, request in candidates.values() if payment.id in inserted]
     await payments.save_metadata(connection, (payment for payment, _ in new))
+    figures.note_accepted(connection, (payment for payment, _ in new))
     await outbox.add(
         connection, [_first_question(payment, request.traceparent, at) for payment, request in new]
     )

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from transaction_service.domain.hold import HoldEnd
 from transaction_service.domain.lifecycle import UNSUCCESSFUL, IllegalMove, LifecycleEvent, Standing
 from transaction_service.domain.payment import Payment
+from transaction_service.operations import figures
 from transaction_service.persistence import holds, payments
 from transaction_service.persistence.holds import Refusal
 
@@ -61,6 +62,7 @@ async def advance(
             step = decide(answer, payment, standing)
         except IllegalMove as error:
             raise PermanentFailure("illegal_move", str(error)) from error
+        figures.note_moves(connection, payment, standing, step.moves)
         moves += step.moves
         events += step.events
         ends += step.ends

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,28 @@ _AT_REST = Statement(
     WHERE payment_id = ANY(CAST(:ids AS uuid[])) AND status IN ('{_RESTING}')
     """  # noqa: S608
 )
+
+# From client to client along the index: what has been rejected in all the years is passed over.
+_PENDING = text(
+    """
+    WITH RECURSIVE clients AS (
+        (SELECT client_id FROM payment_states WHERE status <> 'SETTLED' ORDER BY client_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT s.client_id FROM payment_states s
+                WHERE s.status <> 'SETTLED' AND s.client_id > c.client_id ORDER BY s.client_id LIMIT 1)
+        FROM clients c WHERE c.client_id IS NOT NULL
+    )
+    SELECT coalesce(sum(open.count), 0) AS waiting, min(p.created_at) AS since
+    FROM clients c CROSS JOIN LATERAL (
+        SELECT count(*) AS count, (array_agg(payment_id))[1] AS oldest FROM (
+            SELECT payment_id FROM payment_states s
+            WHERE s.client_id = c.client_id AND s.status = 'PENDING' AND s.status <> 'SETTLED'
+            ORDER BY payment_id LIMIT :limit
+        ) AS first
+    ) AS open LEFT JOIN payments p ON p.id = open.oldest
+    """
+)
+_MAX_PENDING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +115,9 @@ async def ends_of(connection: AsyncConnection, payment_ids: Iterable[UUID]) -> d
 def view_from(row: Row[Any]) -> PaymentView:
     """Build the view from a row of `COLUMNS`, status, reason and reversed_minor."""
     return PaymentView(payment_from(row), Status(row.status), row.reason, row.reversed_minor)
+
+
+async def pending(connection: AsyncConnection) -> tuple[int, datetime | None]:
+    """How many payments are PENDING, and when the oldest of them was made."""
+    row = (await connection.execute(_PENDING, {"limit": _MAX_PENDING})).one()
+    return int(row.waiting), row.since

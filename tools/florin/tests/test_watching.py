@@ -1,0 +1,175 @@
+"""The continuous verifier finds what was altered, and takes no busy system for a broken one."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+from florin.ports import HOST
+from florin.provision import AUDITOR
+from florin.watching import Unhandled, WatchMetrics, check_once
+from testkit.backing import Backing
+from testkit.databases import Databases
+from testkit.stacks import RunningServices, running_services
+from testkit.waiting import eventually
+
+# A posting's leg in the wrong amount: what the books themselves show.
+TAMPER = (
+    "UPDATE account.entries SET amount_minor = amount_minor {} 1 WHERE entry_number = 1 AND amount_minor > 0"
+)
+
+
+@pytest.fixture(scope="module")
+def own(backing: Backing, databases: Databases) -> Iterator[RunningServices]:
+    """Services of this module's own: it alters what they wrote."""
+    with running_services(backing, databases) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+async def payers(own: RunningServices) -> AsyncIterator[list[str]]:
+    names = [f"WATCH-{number}" for number in range(4)]
+    for name in names:
+        body = {"account": name, "holder": "S", "currency": "EUR", "opening_balance_minor": 10_000}
+        answer = await own.client("account").post(
+            "/v1/accounts", json=body, headers={"Idempotency-Key": name}
+        )
+        assert answer.status_code == 201, answer.text
+    yield names
+    await own.close_clients()
+
+
+def auditor_of(own: RunningServices) -> str:
+    return own.surroundings.role_url(AUDITOR)
+
+
+async def pay(own: RunningServices, payers: list[str], *, wait_s: int = 0) -> httpx2.Response:
+    body = {"debtor": payers[0], "creditor": payers[1], "amount_minor": 1, "currency": "EUR"}
+    headers = {"Idempotency-Key": uuid4().hex, "Prefer": f"wait={wait_s}"}
+    return await own.client("transaction").post("/v1/payments", json=body, headers=headers)
+
+
+async def test_a_busy_system_is_not_taken_for_a_broken_one(own: RunningServices, payers: list[str]) -> None:
+    """Round after round while payments are on their way, nothing is said to be broken."""
+    metrics = WatchMetrics()
+    busy = True
+
+    async def keep_busy() -> int:
+        paid = 0
+        while busy:
+            await asyncio.gather(*(pay(own, payers) for _ in range(8)))
+            paid += 8
+        return paid
+
+    paying = asyncio.create_task(keep_busy())
+    try:
+        assert [await check_once(auditor_of(own), metrics) for _ in range(3)] == [True] * 3
+    finally:
+        busy = False
+        assert await paying > 8, "nothing was on its way: this test proves nothing"
+    assert metrics.registry.get_sample_value("florin_watch_completed_timestamp_seconds", {}) is not None
+
+
+async def test_an_altered_ledger_is_told_by_its_check_until_it_is_mended(
+    own: RunningServices, payers: list[str]
+) -> None:
+    """The check's gauge is 1 while the offender stands, and 0 again afterwards."""
+    assert (await pay(own, payers, wait_s=20)).json()["status"] == "SETTLED"
+    metrics = WatchMetrics()
+
+    def broken() -> set[str]:
+        return {
+            sample.labels["invariant"]
+            for family in metrics.registry.collect()
+            if family.name == "florin_invariant_broken"
+            for sample in family.samples
+            if sample.value
+        }
+
+    await as_superuser(own, TAMPER.format("+"))
+    try:
+        assert not await check_once(auditor_of(own), metrics)
+        assert {"1", "2"} & broken()
+    finally:
+        await as_superuser(own, TAMPER.format("-"))
+    assert await check_once(auditor_of(own), metrics)
+    assert broken() == set()
+
+
+async def test_events_that_their_consumer_has_not_handled_have_an_age(
+    own: RunningServices, payers: list[str]
+) -> None:
+    """With fraud stopped its events grow old, and nobody else's; started again, none is left."""
+    unhandled = Unhandled()
+    connection = await asyncpg.connect(auditor_of(own))
+
+    async def ages() -> dict[str, float]:
+        return dict(await unhandled.ages_s(connection))
+
+    try:
+
+        async def all_handled() -> bool:
+            return not any((await ages()).values())
+
+        await eventually(all_handled, timeout_s=20)
+        own.services.stop("fraud")
+        try:
+            await pay(own, payers)
+
+            async def grown() -> bool:
+                return (await ages())["fraud"] > 2
+
+            await eventually(grown, timeout_s=20)
+            assert {name for name, age_s in (await ages()).items() if age_s} == {"fraud"}
+        finally:
+            own.services.start("fraud")
+        await eventually(all_handled, timeout_s=30)
+    finally:
+        await connection.close()
+
+
+async def test_the_command_serves_what_it_finds_and_ends_when_it_is_told_to(own: RunningServices) -> None:
+    """As it runs in a container: told everything by its environment."""
+    port = own.surroundings.ports.watch
+    process = subprocess.Popen(  # noqa: ASYNC220 - starting takes no time
+        [sys.executable, "-m", "florin", "watch"],
+        env=os.environ
+        | {
+            "FLORIN_DATABASE_URL": auditor_of(own),
+            "FLORIN_INTERNAL_HOST": HOST,
+            "FLORIN_INTERNAL_PORT": str(port),
+        },
+    )
+    try:
+
+        def served() -> bool:
+            with contextlib.suppress(OSError):
+                with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=5) as answer:
+                    text = answer.read().decode()
+                return "florin_invariant_broken{" in text and "completed_timestamp_seconds 1." in text
+            return False
+
+        await eventually(served, timeout_s=60)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 20) == 0
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+async def as_superuser(own: RunningServices, statement: str) -> None:
+    connection = await asyncpg.connect(own.database("account").admin_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SET LOCAL session_replication_role = replica")
+            await connection.execute(statement)
+    finally:
+        await connection.close()
