@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST ?= $(BIN)/pytest
 ARGS ?=
 
-.PHONY: images sbom compose-test k8s-check help bootstrap up down wipe status logs demo test test-slow faults faults-long mutation bench lint fmt types arch security api-docs lock check
+.PHONY: images sbom compose-test k8s-check help bootstrap up down wipe status logs demo test test-slow faults faults-long mutation bench alerts-test lint fmt types arch security api-docs lock check
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ faults-long: bootstrap ## the same with longer holds, again and again (ARGS=--mi
 
 bench: bootstrap ## measure this machine: settled payments a second, latency, growth (ARGS=--help: what else)
 	@$(BIN)/python -m tests.load $(ARGS)
+
+alerts-test: bootstrap ## try the alert rules, and see one fire and end on a running stack
+	@scripts/alerts-test $(ARGS)
 
 mutation: bootstrap ## take out safeguards one at a time: a test must miss each (ARGS=--list: which)
 	@$(BIN)/python -m tests.mutation $(ARGS)

@@ -1,0 +1,72 @@
+"""The alert rules as they are deployed, and Prometheus' programs to run them with."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy" / "prometheus"
+RULES = sorted((DEPLOY / "rules").glob("*.yml"))
+TESTS = sorted((DEPLOY / "tests").glob("*.yml"))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a file: an alert, or what is recorded under a name."""
+
+    alert: str | None
+    record: str | None
+    expr: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+def all_rules() -> Iterator[Rule]:
+    """Every rule of every file, in order."""
+    for file in RULES:
+        for group in yaml.safe_load(file.read_text())["groups"]:
+            for rule in group["rules"]:
+                yield Rule(
+                    rule.get("alert"),
+                    rule.get("record"),
+                    rule["expr"],
+                    rule.get("labels", {}),
+                    rule.get("annotations", {}),
+                )
+
+
+def alerts() -> list[Rule]:
+    """The alerts alone."""
+    return [rule for rule in all_rules() if rule.alert is not None]
+
+
+def promtool_cases() -> list[dict[str, Any]]:
+    """Every case of promtool's unit tests."""
+    return [case for file in TESTS for case in yaml.safe_load(file.read_text())["tests"]]
+
+
+def program(name: str) -> str:
+    """Where promtool or prometheus is; skips the test where it is not. `make alerts-test` brings it."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed: `make alerts-test` brings it")
+    return found
+
+
+_SELECTOR = re.compile(r"\b((?:florin|rabbitmq|process|up)[a-z0-9_:]*)(\{[^}]*\})?")
+_LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)\s*(?:=~|!~|!=|=)")
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def selected(expr: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """Each metric that an expression names, with the labels that it selects by."""
+    for match in _SELECTOR.finditer(expr):
+        name, matchers = match.group(1), _TEXT.sub('""', match.group(2) or "")
+        if name.startswith(("florin", "rabbitmq", "process")) or name == "up":
+            yield name, frozenset(_LABEL.findall(matchers))
