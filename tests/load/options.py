@@ -25,6 +25,8 @@ class Options:
     idle_count: int = 250
     pgbench_seconds: int = 8
     statement_seconds: float = 2.0
+    telemetry_rounds: int = 3
+    telemetry_seconds: float = 4.0
     backlog_seconds: float = 60.0
     backlog_share: float = 0.3
     stored: int = 1_000_000

@@ -12,6 +12,7 @@ from .bench import Bench, Measured
 from .figures import median, percentiles, ratio
 from .idle import measure_idle
 from .options import Options
+from .telemetry import measure_telemetry
 from .tokens import measure_tokens
 
 Phase = Callable[[Bench, Options], Awaitable[None]]
@@ -133,6 +134,23 @@ async def count_statements(bench: Bench, options: Options) -> None:
         bench.say(f"{kind}: {found.count / one.settled:.2f} statements a payment")
 
 
+async def telemetry(bench: Bench, options: Options) -> None:
+    """What metrics, traces and request lines cost on the payment path."""
+    found = await measure_telemetry(
+        bench,
+        rounds=options.telemetry_rounds,
+        seconds=options.telemetry_seconds,
+        connections=bench.results.get("single_connections", SINGLE_CONNECTIONS),
+    )
+    bench.results |= found
+    cpu_ms, tps = found["telemetry_cpu_ms"], found["telemetry_tps"]
+    bench.say(
+        f"telemetry on and off: {cpu_ms['on']:.3f} and {cpu_ms['off']:.3f} ms CPU a payment "
+        f"(x {found['telemetry_cpu_ratio']:.3f}), {tps['on']:,.0f} and {tps['off']:,.0f} settled/s "
+        f"(x {found['telemetry_ratio']:.3f}); {found['telemetry_spans']:,} spans"
+    )
+
+
 async def drain(bench: Bench, options: Options) -> None:
     """What the workers do with a backlog."""
     await _drain(bench, options, meanwhile=None)
@@ -174,6 +192,7 @@ LOADED: Mapping[str, Phase] = {
     "open": open_loop,
     "idle": idle,
     "statements": count_statements,
+    "telemetry": telemetry,
     "drain": drain,
     "growth": grow,
     "drain+growth": drain_and_grow,
@@ -181,7 +200,7 @@ LOADED: Mapping[str, Phase] = {
 PHASES: Mapping[str, Phase] = {**ALONE, **LOADED}
 # All of it. The yardstick stands before and after; the books are looked into last.
 ORDER = (
-    *("pgbench", "single", "bulk", "hot", "tokens", "open", "idle", "statements"),
+    *("pgbench", "single", "bulk", "hot", "tokens", "open", "idle", "statements", "telemetry"),
     *("drain+growth", "pgbench", "verify"),
 )
 

@@ -18,7 +18,7 @@ KEYS = (
     *("hot_payer_tps", "hot_payer_ratio", "hot_payee_tps", "hot_payee_ratio"),
     *("key_tps", "token_tps", "token_ratio"),
     *("idle_p50_ms", "idle_p99_ms", "growth_ratio", "drain_s", "rss_mb", "cpu_s_per_1000", "open_loop"),
-    *("wal_bytes_per_payment", "statements_per_payment", "verify"),
+    *("wal_bytes_per_payment", "statements_per_payment", "telemetry_cpu_ratio", "telemetry_ratio", "verify"),
 )
 _MORE = (
     ("pgbench", "pgbench_tps", " tps"),
@@ -37,6 +37,7 @@ _MORE = (
     ("WAL a payment, single", "wal_bytes_per_payment", " B"),
     ("WAL a payment, bulk", "bulk_wal_bytes_per_payment", " B"),
     ("statements a payment, single", "statements_per_payment", ""),
+    ("settled, with telemetry to without", "telemetry_ratio", ""),
     ("statements a payment, bulk", "bulk_statements_per_payment", ""),
 )
 _SAID = {True: "[green]met[/]", False: "[bold red]not met[/]", None: "not measured"}

@@ -51,6 +51,7 @@ TARGETS: Sequence[Target] = (
     Target("single POSTs by access token, to those by API key", "token_ratio", 0.9, least=True),
     Target("idle, POST to SETTLED as the client sees it, median", "idle_p50_ms", 20, least=False, unit=" ms"),
     Target("the same, p99", "idle_p99_ms", 50, least=False, unit=" ms"),
+    Target("CPU a payment, with telemetry to without", "telemetry_cpu_ratio", 1.1, least=False),
     Target("CPU a payment, at most stored to few stored", "growth_ratio", 1.15, least=False),
     Target(
         *("peak memory of the largest service process", "rss_mb", SERVICE_MB),
