@@ -44,7 +44,7 @@ def test_rabbitmq_does_not_start_on_a_taken_port_and_leaves_no_epmd(taken_port: 
 
 def test_ports_of_one_stack_are_all_different() -> None:
     ports = Ports().all()
-    assert len(set(ports)) == len(ports) == 17
+    assert len(set(ports)) == len(ports) == 18
 
 
 def test_two_sessions_never_share_a_range() -> None:
