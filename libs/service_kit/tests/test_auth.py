@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 from uuid import UUID
 
 import httpx2
@@ -19,6 +20,7 @@ from service_kit.auth import (
     Unauthenticated,
     key_digest,
     requires,
+    requires_one_of,
 )
 from service_kit.http import create_app
 from service_kit.protection import Unprotected, assert_all_routes_protected
@@ -136,8 +138,47 @@ async def test_a_fresh_second_factor_passes_and_a_system_passes_by_scope(client:
 def test_roles_are_made_of_scopes_that_exist_and_none_decides_what_it_proposes() -> None:
     assert scopes_of(Role) <= SCOPES.keys()
     for role, scopes in ROLES.items():
-        assert not {"proposals:write", "proposals:decide"} <= scopes, role
-        assert "reviews:any-client" not in scopes, role
+        proposes = not scopes.isdisjoint({"proposals:write", "payments:write", "accounts:adjust"})
+        decides = not scopes.isdisjoint({"proposals:decide", "payments:approve"})
+        assert not (proposes and decides), role
+        # What loosens by itself, or sees other clients, is for systems alone.
+        assert scopes.isdisjoint({"limits:write", "reviews:any-client"}), role
+
+
+@pytest.mark.parametrize(
+    ("scopes", "status"),
+    [
+        ({"payments:read"}, 403),
+        ({"payments:write"}, 200),
+        ({"proposals:write"}, 200),
+        ({"payments:write", "proposals:write"}, 200),
+    ],
+)
+async def test_any_one_of_several_scopes_lets_in(scopes: set[str], status: int) -> None:
+    """And a refusal names them all."""
+    router = APIRouter()
+
+    @router.post("/doors")
+    async def open_door(
+        client: Annotated[Client, Depends(requires_one_of("proposals:write", "payments:write"))],
+    ) -> str:
+        return client.id
+
+    bearer = Whoever(Client("demo", frozenset(scopes)))
+    app = create_app(service="doors", title="Doors", version="1", api_keys=bearer, routers=[router])
+    assert_all_routes_protected(app)
+    described = app.openapi()["paths"]["/doors"]["post"]
+    assert described["security"] == [{"ApiKey": ["proposals:write"]}, {"ApiKey": ["payments:write"]}]
+    assert "Scopes: proposals:write or payments:write." in described["description"]
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://doors") as http:
+        answer = await http.post("/doors", headers={"authorization": "Bearer any"})
+    assert answer.status_code == status
+    if status == 403:
+        asked = answer.headers["www-authenticate"].partition('scope="')[2].rstrip('"')
+        assert asked.split(" ") == ["payments:write", "proposals:write"]
+        assert answer.json()["detail"] == (
+            "The credential lacks the scope proposals:write or payments:write."
+        )
 
 
 def entry(**changes: object) -> dict[str, object]:

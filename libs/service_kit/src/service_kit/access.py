@@ -10,11 +10,11 @@ from enum import StrEnum
 SCOPES: Mapping[str, str] = {
     "payments:write": "create, capture, void and reverse payments",
     "payments:read": "read payments, their history and holds",
-    "payments:approve": "approve payments that wait for a person's word",
+    "payments:approve": "approve or reject a reversal that another has proposed",
     "accounts:write": "open accounts, wallets and customers, and change their data",
     "accounts:read": "read accounts, balances, statements, limits and customers",
-    "accounts:adjust": "book a manual adjustment",
-    "accounts:freeze": "freeze an account",
+    "accounts:adjust": "propose a manual adjustment",
+    "accounts:freeze": "freeze an account, and never unfreeze one",
     "withdrawals:write": "pay money out of a customer's account",
     "settlement:write": "keep settlement accounts and book money from outside",
     "limits:write": "set limits, and what a reversal of spent money does",
@@ -54,7 +54,7 @@ _READS = frozenset(
 )
 
 # No role decides what it may propose, and none reaches another client's data: `reviews:any-client` is
-# given to a system's key only.
+# given to a system's key only. So is what loosens by itself (`limits:write`): people propose it.
 ROLES: Mapping[Role, frozenset[str]] = {
     Role.CLIENT: frozenset(
         {
@@ -62,8 +62,9 @@ ROLES: Mapping[Role, frozenset[str]] = {
             *("webhooks:write", "webhooks:read"),
         }
     ),
-    Role.OPERATOR: _READS | {"reviews:decide", "accounts:freeze", "proposals:write", "withdrawals:write"},
-    Role.APPROVER: _READS | {"proposals:decide", "kyc:decide"},
+    Role.OPERATOR: _READS
+    | {"reviews:decide", "accounts:freeze", "accounts:adjust", "proposals:write", "withdrawals:write"},
+    Role.APPROVER: _READS | {"proposals:decide", "payments:approve", "kyc:decide"},
     Role.AUDITOR: _READS | {"audit:read"},
     Role.ADMIN: frozenset(
         {
@@ -73,7 +74,6 @@ ROLES: Mapping[Role, frozenset[str]] = {
             "rules:write",
             "ops:read",
             "ops:write",
-            "limits:write",
         }
     ),
 }

@@ -7,7 +7,7 @@ every request. A route that does not say what it requires is a bug (see `protect
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -160,6 +160,8 @@ class requires:  # noqa: N801  reads as a word where it is used
         if not scopes or unknown:
             raise ValueError(f"requires() names at least one scope that exists, not {sorted(unknown)}")
         self.scopes = frozenset(scopes)
+        # Each a set of scopes that lets in by itself.
+        self.ways: tuple[frozenset[str], ...] = (self.scopes,)
         self.fresh = fresh
 
     async def __call__(self, request: Request) -> Client:
@@ -173,11 +175,25 @@ class requires:  # noqa: N801  reads as a word where it is used
         request.scope[PRINCIPAL] = client
         limiter: RateLimiter = request.app.state.rate_limiter
         await limiter.admit(request.scope, client.id, class_of(request.scope["method"], self.scopes))
-        if not self.scopes <= client.scopes:
-            raise _forbidden(self.scopes, client.scopes)
+        if not any(way <= client.scopes for way in self.ways):
+            raise _forbidden(self.ways, client.scopes)
         if self.fresh and client.is_person:
             _ask_for_second_factor(client, request.app.state.clock)
         return client
+
+
+class requires_one_of(requires):  # noqa: N801
+    """The same with a credential that has any one of the scopes; what each lets do, the route says."""
+
+    def __init__(self, *scopes: str, fresh: bool = False) -> None:
+        super().__init__(*scopes, fresh=fresh)
+        self.ways = tuple(frozenset({scope}) for scope in scopes)
+
+
+def demand(client: Client, *scopes: str) -> None:
+    """Raises the problem of a missing scope: for what only the request's body shows to be needed."""
+    if not client.scopes.issuperset(scopes):
+        raise _forbidden((frozenset(scopes),), client.scopes)
 
 
 def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -197,9 +213,10 @@ def _unauthenticated(detail: str, *, challenge: str = _REALM) -> Problem:
     return Problem(401, "unauthenticated", "Unauthenticated", detail, headers=headers)
 
 
-def _forbidden(needed: frozenset[str], held: frozenset[str]) -> Problem:
-    missing = ", ".join(sorted(needed - held))
-    challenge = f'{_REALM}, error="insufficient_scope", scope="{" ".join(sorted(needed))}"'
+def _forbidden(ways: Sequence[frozenset[str]], held: frozenset[str]) -> Problem:
+    missing = " or ".join(", ".join(sorted(way - held)) for way in ways)
+    needed = " ".join(sorted(frozenset[str]().union(*ways)))
+    challenge = f'{_REALM}, error="insufficient_scope", scope="{needed}"'
     return Problem(
         403,
         "forbidden",

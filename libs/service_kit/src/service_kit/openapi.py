@@ -8,7 +8,7 @@ from fastapi.routing import iter_route_contexts
 
 from service_kit import idempotency
 from service_kit.problems import MEDIA_TYPE
-from service_kit.protection import cookie_asked, dependency_calls, is_public, required_scopes
+from service_kit.protection import cookie_asked, dependency_calls, is_public, ways_in
 
 _SCHEME = "ApiKey"
 _COOKIE_SCHEME = "Session"
@@ -102,11 +102,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], route: Any) -> None:
     # The operation is called what its function is called.
     operation["operationId"] = route.operation_id or route.name
-    scopes = sorted(scope for scopes in required_scopes(route) for scope in scopes)
-    if scopes:
-        operation["security"] = [{_SCHEME: scopes}]
+    ways = [sorted(scopes) for scopes in ways_in(route)]
+    if ways:
+        operation["security"] = [{_SCHEME: scopes} for scopes in ways]
+        told = " or ".join(", ".join(scopes) for scopes in ways)
         operation["description"] = "\n\n".join(
-            part for part in (operation.get("description"), f"Scopes: {', '.join(scopes)}.") if part
+            part for part in (operation.get("description"), f"Scopes: {told}.") if part
         )
     if idempotency.idempotency_key in dependency_calls(route.dependant):
         operation.setdefault("parameters", []).append(_IDEMPOTENCY_PARAMETER)

@@ -1,6 +1,7 @@
 """Deny by default, as a test: every route says which scopes it requires."""
 
 from collections.abc import Collection, Iterator
+from itertools import product
 from typing import Any
 
 from fastapi import FastAPI
@@ -65,6 +66,16 @@ def is_audited(route: Any) -> bool:
     """Whether the route is told whose doing it is, which it needs for the audit log and for nothing else."""
     calls = dependency_calls(getattr(route, "dependant", None))
     return any(getattr(call, "__annotations__", {}).get("return") is Origin for call in calls)
+
+
+def ways_in(route: Any) -> list[frozenset[str]]:
+    """The sets of scopes each of which lets a caller in; none for a route that asks for no scope."""
+    asked = [
+        call.ways
+        for call in dependency_calls(getattr(route, "dependant", None))
+        if isinstance(call, requires)
+    ]
+    return [frozenset[str]().union(*chosen) for chosen in product(*asked)] if asked else []
 
 
 def dependency_calls(dependant: Any) -> Iterator[Any]:

@@ -28,6 +28,7 @@ from account_service.api.limit_routes import limit_routes
 from account_service.api.outside_money_routes import outside_money_routes
 from account_service.api.parts import AccountParts
 from account_service.api.problems import ERRORS
+from account_service.api.proposal_routes import proposal_routes
 from account_service.api.reading_routes import reading_routes
 from account_service.api.reversal_policy_routes import reversal_policy_routes
 from account_service.api.settlement_routes import settlement_routes
@@ -74,6 +75,7 @@ def make_api(
             reading_routes(parts),
             statement_routes(parts),
             limit_routes(parts),
+            proposal_routes(parts),
             customer_routes(parts),
             customer_reading_routes(parts),
             audit_routes(parts),

@@ -1,8 +1,5 @@
 """Ways to speak to the service and to look at what it did."""
 
-import base64
-import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -26,7 +23,6 @@ from messaging.event import Event, encode, new_event
 from messaging.frame import Frame, seal
 from messaging.processor import Processor
 from messaging.signing import KeyRing
-from service_kit.auth import ApiKeys, Client
 from service_kit.database import Database
 from service_kit.ids import uuid7
 from service_kit.key_encryption_keys import KeyEncryptionKey, KeyEncryptionKeys
@@ -34,20 +30,9 @@ from service_kit.vault import Vault
 from sqlalchemy import text
 from testkit.clocks import StillClock
 
-PEPPER = "a pepper for tests only"
+from .callers import SCOPES, Callers
+
 REGION = "CZ"
-SCOPES = {
-    "bank": ("accounts:read", "accounts:write", "kyc:decide", "limits:write"),
-    "other": ("accounts:read", "accounts:write"),
-    "reg": ("accounts:read", "accounts:write"),
-    "reader": ("accounts:read",),
-    "auditor": ("audit:read",),
-    "stranger": ("payments:read",),
-    "transaction": ("dry-run:ask",),
-    "cashier": ("accounts:read", "accounts:write", "withdrawals:write", "settlement:write"),
-}
-# Other keys of the client `bank`, with other scopes.
-CLIENT_OF = {"cashier": "bank", "auditor": "bank"}
 
 
 Asked = Event[PostingRequested] | Event[VoidRequested]
@@ -57,27 +42,6 @@ def new_vault(*, active: str = "kek-1") -> Vault:
     """A vault on a key-encryption key of its own."""
     keys = KeyEncryptionKeys([KeyEncryptionKey(active, secrets.token_bytes(32), active=True)])
     return Vault(keys, handle_key=secrets.token_bytes(32))
-
-
-class Callers:
-    """API keys of clients."""
-
-    def __init__(self) -> None:
-        alphabet = base64.b32encode(secrets.token_bytes(5 * len(SCOPES))).decode().lower()
-        self.keys = {
-            name: f"flk_{alphabet[8 * n : 8 * n + 8]}_{secrets.token_urlsafe(32)}"
-            for n, name in enumerate(SCOPES)
-        }
-        self.api_keys = ApiKeys(
-            [
-                (
-                    Client(CLIENT_OF.get(name, name), frozenset(scopes), f"key:{self.keys[name][4:12]}"),
-                    hmac.digest(PEPPER.encode(), self.keys[name].encode(), hashlib.sha256),
-                )
-                for name, scopes in SCOPES.items()
-            ],
-            PEPPER.encode(),
-        )
 
 
 def name(prefix: str = "acc") -> str:

@@ -10,7 +10,8 @@ from service_kit.vault import Vault
 from testkit.clocks import StillClock
 from testkit.databases import ServiceDatabase
 
-from .bank import REGION, Bank, Callers, new_vault
+from .bank import REGION, Bank, new_vault
+from .callers import Callers
 from .limited import NOON
 
 

@@ -46,6 +46,7 @@ async def test_an_account_is_held_to_its_own_limits(bank: Bank) -> None:
         "reason": "Policy 7",
         "author": "client:bank",
         "changed_at": "2026-11-20T12:00:00Z",
+        "proposal_id": None,
     }
     assert (told["account"], told["currency"], told["time_zone"]) == (account, "CZK", "UTC")
     assert told["kyc_level"] is None

@@ -21,6 +21,8 @@ from transaction_service.api.parts import PaymentParts
 from transaction_service.api.payment_routes import payment_routes
 from transaction_service.api.pending import PendingGauges
 from transaction_service.api.problems import ERRORS
+from transaction_service.api.proposal_routes import proposal_routes
+from transaction_service.api.reversal_limit_routes import reversal_limit_routes
 from transaction_service.consumers.handlers import handlers
 from transaction_service.operations import figures
 from transaction_service.operations.accept_payments import Outcome, PaymentRequest, accept_payments
@@ -72,7 +74,12 @@ def make_api(parts: PaymentParts, api_keys: Authenticator) -> FastAPI:
         version=version("florin-transaction-service"),
         description="Takes payments, decides their state, and keeps a record that nobody can alter unseen.",
         api_keys=api_keys,
-        routers=[payment_routes(parts), audit_routes(parts)],
+        routers=[
+            payment_routes(parts),
+            reversal_limit_routes(parts),
+            proposal_routes(parts),
+            audit_routes(parts),
+        ],
         errors=ERRORS,
     )
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from messaging.event import Event, encode, new_event
 from messaging.frame import seal
 from messaging.processor import Processor
 from messaging.signing import KeyRing
+from service_kit.access import ROLES, Role
 from service_kit.auth import SCOPES, ApiKeys, Client, key_digest
 from service_kit.clock import SystemClock
 from service_kit.database import Database
@@ -44,6 +45,21 @@ def api_key(prefix: str) -> str:
 
 
 KEYS = {"alpha": "aaaaaaaa", "beta": "bbbbbbbb"}
+# People of the client `alpha`, by their roles; their second factor counts as just shown for as long as the
+# tests run.
+PEOPLE = {
+    name: Client(
+        "alpha", ROLES[role], f"key:{prefix}", f"person:{UUID(int=number)}", datetime(9000, 1, 1, tzinfo=UTC)
+    )
+    for number, (name, role, prefix) in enumerate(
+        (
+            ("maker", Role.OPERATOR, "mmmmmmmm"),
+            ("checker", Role.APPROVER, "cccccccc"),
+            ("other-checker", Role.APPROVER, "dddddddd"),
+            ("clerk", Role.CLIENT, "eeeeeeee"),
+        )
+    )
+}
 CLOCK = SystemClock()
 
 
@@ -87,6 +103,7 @@ class Service:
     api: httpx2.AsyncClient
     other: httpx2.AsyncClient
     neighbours: Neighbours
+    people: Mapping[str, httpx2.AsyncClient]
 
     def processor(self) -> Processor:
         """A consumer process."""
@@ -246,19 +263,23 @@ async def service(transaction_database: ServiceDatabase, keyring: KeyRing) -> As
         [
             (Client(client, SCOPES, f"key:{prefix}"), key_digest(api_key(prefix), PEPPER))
             for client, prefix in KEYS.items()
-        ],
+        ]
+        + [(person, key_digest(api_key(person.credential[4:]), PEPPER)) for person in PEOPLE.values()],
         PEPPER,
     )
     transport = httpx2.ASGITransport(app=make_api(parts, keys))
+    prefixes = KEYS | {name: person.credential[4:] for name, person in PEOPLE.items()}
     clients = {
         client: httpx2.AsyncClient(
             transport=transport,
             base_url="http://transaction.test",
             headers={"Authorization": f"Bearer {api_key(prefix)}"},
         )
-        for client, prefix in KEYS.items()
+        for client, prefix in prefixes.items()
     }
-    async with _running(parts.writer, parts.finality), clients["alpha"], clients["beta"]:
-        yield Service(database, keyring, parts, clients["alpha"], clients["beta"], neighbours)
+    async with _running(parts.writer, parts.finality), AsyncExitStack() as closing:
+        for client in clients.values():
+            await closing.enter_async_context(client)
+        yield Service(database, keyring, parts, clients["alpha"], clients["beta"], neighbours, clients)
     await peers.close()
     await database.close()

@@ -31,10 +31,11 @@ TOLD = frozenset(
         ),
         # how things stand
         *("state", "status", "decision", "outcome", "policy", "time_zone", "scopes", "roles", "event_types"),
-        *("version", "kind", "level", "requested_level", "currency", "enabled", "replaces"),
+        *("version", "kind", "level", "requested_level", "currency", "enabled", "replaces", "direction"),
         # amounts and bounds
         *("amount_minor", "overdraft_minor", "opening_balance_minor", "payment_min", "payment_max"),
-        *("daily_count", "daily_sum", "monthly_count", "monthly_sum"),
+        *("daily_count", "daily_sum", "monthly_count", "monthly_sum", "payment_min_minor"),
+        *("payment_max_minor", "daily_sum_minor", "monthly_sum_minor", "kyc_level"),
         # when
         *("at", "expires_at", "not_after", "valid_until", "from", "to", "verify_until"),
         # how much was read or done, and what was asked for

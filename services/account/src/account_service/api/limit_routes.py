@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from service_kit.audit import Audited, Origin
 from service_kit.auth import Client, requires
+from service_kit.proposals.proposal import ApprovalRequired
 
 from account_service.api.limit_schemas import (
     AccountLimitsOut,
@@ -54,8 +55,9 @@ def _add_defaults(router: APIRouter, parts: AccountParts) -> None:
     @router.put("/limits", summary="Set the limits of all accounts in a currency")
     async def set_default_limits(body: LimitsIn, client: Limiter, origin: Audited) -> LimitSetOut:
         """It takes the place of the one before, from the next posting on. Of each figure the strictest of
-        account, KYC level and default holds. The same set again is no change, so that a retry is safe."""
-        return await _set(parts, body, client.id, None, origin)
+        account, KYC level and default holds. The same set again is no change, so that a retry is safe. A
+        person proposes it."""
+        return await _set(parts, body, client, None, origin)
 
     @router.get("/limits", summary="The limits of all accounts")
     async def get_default_limits(client: Reader) -> LimitSets:
@@ -75,7 +77,7 @@ def _add_levels(router: APIRouter, parts: AccountParts) -> None:
         level: KycLevel, body: LimitsIn, client: Limiter, origin: Audited
     ) -> LimitSetOut:
         """As for all accounts, for those of customers of this level alone."""
-        return await _set(parts, body, client.id, level, origin)
+        return await _set(parts, body, client, level, origin)
 
     @router.get("/limits/kyc/{level}", summary="The limits of a KYC level's accounts")
     async def get_level_limits(level: KycLevel, client: Reader) -> LimitSets:
@@ -94,7 +96,8 @@ def _add_accounts(router: APIRouter, parts: AccountParts) -> None:
         account: AccountPath, body: FiguresIn, client: Limiter, origin: Audited
     ) -> AccountLimitsOut:
         """In the account's currency, from its next posting on. Answers what holds with all other limits:
-        an account's own tighten them and never loosen."""
+        an account's own tighten them and never loosen. A person proposes them."""
+        _by_a_system(client)
         command = SetAccountLimits(
             client_id=client.id,
             account=account,
@@ -167,11 +170,18 @@ def _level(client: Client, level: KycLevel) -> LimitSubject:
     return LimitSubject(client_id=client.id, scope=LimitScope.KYC_LEVEL, kyc_level=level)
 
 
+def _by_a_system(client: Client) -> None:
+    """Raises ApprovalRequired for a person: which change loosens is not told by the figures alone."""
+    if client.is_person:
+        raise ApprovalRequired("limit-change")
+
+
 async def _set(
-    parts: AccountParts, body: LimitsIn, client_id: str, level: KycLevel | None, origin: Origin
+    parts: AccountParts, body: LimitsIn, client: Client, level: KycLevel | None, origin: Origin
 ) -> LimitSetOut:
+    _by_a_system(client)
     command = SetLimits(
-        client_id=client_id,
+        client_id=client.id,
         currency=body.currency,
         limits=body.limits(),
         reason=body.reason,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from contracts.money import MAX_AMOUNT_MINOR, MAX_BALANCE_MINOR
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
@@ -45,7 +46,7 @@ TimeZone = Annotated[
 ]
 
 
-class FiguresIn(Request):
+class Figures(BaseModel):
     """All limits at once: a figure that is left out, or null, is no limit, and zero lets nothing out."""
 
     payment_min_minor: _Amount = None
@@ -54,7 +55,6 @@ class FiguresIn(Request):
     daily_sum_minor: _Sum = None
     monthly_count: _Count = None
     monthly_sum_minor: _Sum = None
-    reason: Reason
 
     @field_validator("payment_max_minor")
     @classmethod
@@ -74,6 +74,12 @@ class FiguresIn(Request):
             monthly_count=self.monthly_count,
             monthly_sum=self.monthly_sum_minor,
         )
+
+
+class FiguresIn(Request, Figures):
+    """All limits at once, and why."""
+
+    reason: Reason
 
 
 class LimitsIn(FiguresIn):
@@ -102,6 +108,7 @@ class LimitSetOut(BaseModel):
     reason: str
     author: str
     changed_at: datetime
+    proposal_id: UUID | None
 
     @classmethod
     def of(cls, change: LimitChange) -> Self:
@@ -118,6 +125,7 @@ class LimitSetOut(BaseModel):
             reason=change.reason,
             author=change.author,
             changed_at=change.changed_at,
+            proposal_id=change.proposal_id,
         )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Path
-from service_kit.auth import Client, requires
+from service_kit.auth import Client, requires, requires_one_of
 from service_kit.clock import Clock
 from service_kit.database import Database
 from service_kit.idempotency import idempotency_key
@@ -18,6 +18,8 @@ Writer = Annotated[Client, Depends(requires("accounts:write"))]
 Withdrawer = Annotated[Client, Depends(requires("withdrawals:write"))]
 SettlementWriter = Annotated[Client, Depends(requires("settlement:write"))]
 Reader = Annotated[Client, Depends(requires("accounts:read"))]
+# What each of the two lets do is told by `only_tightens`.
+Freezer = Annotated[Client, Depends(requires_one_of("accounts:freeze", "accounts:write"))]
 Decider = Annotated[Client, Depends(requires("kyc:decide"))]
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 AccountPath = Annotated[Reference, Path(description="The client's own name for the account.")]
@@ -32,6 +34,15 @@ def conflict(words: str) -> dict[int | str, dict[str, Any]]:
 
 
 NOT_ALLOWED = conflict("The account's state or balance does not allow it.")
+
+
+def only_tightens(client: Client) -> bool:
+    """Whether the caller may lower what an account lets through, and needs a second person to raise it.
+
+    A system may do both with `accounts:write`: the institution behind it has a second pair of eyes of its
+    own, or gives its key no such scope.
+    """
+    return client.is_person or "accounts:write" not in client.scopes
 
 
 @dataclass(frozen=True, slots=True)

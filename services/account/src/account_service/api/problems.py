@@ -3,6 +3,7 @@
 from contracts.currencies import UnknownCurrency
 from service_kit.field_errors import FieldError
 from service_kit.problems import ErrorMap, Problem, invalid_request, not_found
+from service_kit.proposals.problems import ERRORS as PROPOSAL_ERRORS
 
 from account_service.domain.account import (
     AccountIsClosed,
@@ -56,6 +57,7 @@ _DONE = {
     PostingKind.DEPOSIT: "paid in",
     PostingKind.WITHDRAWAL: "paid out",
     PostingKind.COLLECTION: "collected",
+    PostingKind.ADJUSTMENT: "adjusted",
 }
 _STALE = ("condition_not_met", "conditions.version")
 _MOVEMENT_DECLINED = {
@@ -71,8 +73,13 @@ _MOVEMENT_DECLINED = {
 
 def _movement_declined(error: MovementDeclined) -> Problem:
     words = _MOVEMENT_DECLINED.get(error.code, error.code.replace("_", " "))
-    # The account is not as the client took it to be (409), or has not enough of what it asks for (422).
-    stale = error.code in _CONFLICTS or (error.code, error.field) == _STALE
+    # The account is not as the client took it to be (409), or has not enough of what it asks for (422). Who
+    # approves an adjustment has asked for no amount.
+    stale = (
+        error.code in _CONFLICTS
+        or (error.code, error.field) == _STALE
+        or error.kind is PostingKind.ADJUSTMENT
+    )
     return Problem(
         409 if stale else 422,
         error.code,
@@ -187,6 +194,7 @@ def _illegal_kyc_move(error: IllegalKycMove) -> Problem:
 
 
 ERRORS: ErrorMap = {
+    **PROPOSAL_ERRORS,
     CustomerNotFound: lambda _: not_found("customer"),
     HandleTaken: _handle_taken,
     IllegalKycMove: _illegal_kyc_move,

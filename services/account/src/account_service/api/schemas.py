@@ -232,6 +232,7 @@ class StateChangeOut(BaseModel):
     reason: str
     author: str
     changed_at: datetime
+    proposal_id: UUID | None
 
     @classmethod
     def of(cls, change: StateChange) -> Self:

@@ -5,9 +5,18 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from service_kit.audit import Audited
+from service_kit.auth import demand
 from service_kit.cursors import Listing
 
-from account_service.api.parts import NOT_ALLOWED, AccountParts, AccountPath, Reader, Writer
+from account_service.api.parts import (
+    NOT_ALLOWED,
+    AccountParts,
+    AccountPath,
+    Freezer,
+    Reader,
+    Writer,
+    only_tightens,
+)
 from account_service.api.queries import HoldsQuery, Page, newest_first
 from account_service.api.schemas import AccountOut, StateChangeOut, StateChangePage, StateIn
 from account_service.api.standing_schemas import (
@@ -38,18 +47,22 @@ def standing_routes(parts: AccountParts) -> APIRouter:
 def _add_state(router: APIRouter, parts: AccountParts) -> None:
     @router.post("/{account}/state", summary="Freeze, unfreeze or close", responses=NOT_ALLOWED)
     async def set_account_state(
-        account: AccountPath, body: StateIn, client: Writer, origin: Audited
+        account: AccountPath, body: StateIn, client: Freezer, origin: Audited
     ) -> AccountOut:
         """ACTIVE lets money in and out, FROZEN neither, DEBIT_FROZEN only in, CREDIT_FROZEN only out; CLOSING
         lets its own money out and captures from holds, and nothing else. CLOSED is for ever and needs a zero
         balance with no open holds. An account that is in the state already stays as it is, so that a retry is
-        safe."""
+        safe. With `accounts:freeze` alone, or by a person, nothing is let through that was not before:
+        propose it."""
+        if body.state in ("CLOSING", "CLOSED"):
+            demand(client, "accounts:write")
         command = ChangeState(
             client_id=client.id,
             account=account,
             state=AccountState(body.state),
             reason=body.reason,
             origin=origin,
+            only_tighten=only_tightens(client),
         )
         async with parts.database.transaction() as connection:
             await change_state(connection, command, clock=parts.clock)
@@ -78,13 +91,15 @@ def _add_overdraft(router: APIRouter, parts: AccountParts) -> None:
         account: AccountPath, body: OverdraftIn, client: Writer, origin: Audited
     ) -> AccountOut:
         """How far below zero the balance may go; never less than what is used of it, holds counted. The same
-        overdraft again is no change, so that a retry is safe."""
+        overdraft again is no change, so that a retry is safe. A person may lower it, and propose a higher
+        one."""
         command = ChangeOverdraft(
             client_id=client.id,
             account=account,
             overdraft_minor=body.overdraft_minor,
             reason=body.reason,
             origin=origin,
+            only_tighten=only_tightens(client),
         )
         async with parts.database.transaction() as connection:
             await change_overdraft(connection, command, clock=parts.clock)

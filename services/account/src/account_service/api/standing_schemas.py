@@ -26,6 +26,7 @@ class OverdraftChangeOut(BaseModel):
     reason: str
     author: str
     changed_at: datetime
+    proposal_id: UUID | None
 
     @classmethod
     def of(cls, change: OverdraftChange) -> Self:

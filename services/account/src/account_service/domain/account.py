@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from contracts.money import MAX_BALANCE_MINOR
 from contracts.sealed import SealedText
@@ -66,6 +67,11 @@ assert all(
 ), "every account can be closed"
 
 
+def loosens(current: AccountState, wanted: AccountState) -> bool:
+    """True when the move lets something through that the state before it did not."""
+    return not LETS[wanted] <= LETS[current]
+
+
 class IllegalStateChange(Exception):
     """The state machine knows no way from the account's state to the one asked for."""
 
@@ -106,7 +112,8 @@ class SystemAccountIsFixed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """One move of the state machine; `previous` is None for the opening."""
+    """One move of the state machine; `previous` is None for the opening. `proposal_id` is what it carries
+    out."""
 
     account_id: int
     previous: AccountState | None
@@ -114,11 +121,12 @@ class StateChange:
     reason: str
     author: str
     changed_at: datetime
+    proposal_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OverdraftChange:
-    """One change of how far below zero an account may go."""
+    """One change of how far below zero an account may go; `proposal_id` is what it carries out."""
 
     account_id: int
     previous_minor: int
@@ -126,6 +134,7 @@ class OverdraftChange:
     reason: str
     author: str
     changed_at: datetime
+    proposal_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +203,14 @@ class Account:
         return replace(self, held_minor=self.held_minor + amount_minor)
 
     def change_state(
-        self, wanted: AccountState, *, open_holds: bool, reason: str, author: str, at: datetime
+        self,
+        wanted: AccountState,
+        *,
+        open_holds: bool,
+        reason: str,
+        author: str,
+        at: datetime,
+        proposal_id: UUID | None = None,
     ) -> tuple["Account", StateChange]:
         """The account in its new state and the record of the move; `open_holds` says whether it has any.
 
@@ -206,11 +222,17 @@ class Account:
             raise IllegalStateChange(current=self.state, wanted=wanted)
         if wanted is AccountState.CLOSED and (self.posted_minor != 0 or self.held_minor != 0 or open_holds):
             raise AccountNotEmpty(posted_minor=self.posted_minor, held_minor=self.held_minor)
-        change = StateChange(self.id, self.state, wanted, reason, author, at)
+        change = StateChange(self.id, self.state, wanted, reason, author, at, proposal_id)
         return replace(self, state=wanted), change
 
     def change_overdraft(
-        self, overdraft_minor: int, *, reason: str, author: str, at: datetime
+        self,
+        overdraft_minor: int,
+        *,
+        reason: str,
+        author: str,
+        at: datetime,
+        proposal_id: UUID | None = None,
     ) -> tuple["Account", OverdraftChange]:
         """The account with its new overdraft and the record of the change.
 
@@ -225,7 +247,9 @@ class Account:
             raise OverdraftInUse(used_minor=used_minor)
         if self.posted_minor + overdraft_minor > MAX_BALANCE_MINOR:
             raise OverdraftTooLarge(self.reference)
-        change = OverdraftChange(self.id, self.overdraft_minor, overdraft_minor, reason, author, at)
+        change = OverdraftChange(
+            self.id, self.overdraft_minor, overdraft_minor, reason, author, at, proposal_id
+        )
         return replace(self, overdraft_minor=overdraft_minor), change
 
 

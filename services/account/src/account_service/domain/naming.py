@@ -21,6 +21,7 @@ class SystemPurpose(StrEnum):
     OPENING_BALANCES = "opening-balances"
     SETTLEMENT = "settlement"
     RECEIVABLE = "receivable"
+    ADJUSTMENT = "adjustment"
 
 
 SETTLEMENT_PREFIX: Final = f"{RESERVED_PREFIX}{SystemPurpose.SETTLEMENT}:"

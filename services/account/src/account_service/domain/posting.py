@@ -14,7 +14,8 @@ from account_service.domain.hold import CaptureTerms, Conditions, HoldTerms
 class PostingKind(StrEnum):
     """Payments arrive as transfers, reversals, holds and captures; the other kinds bring money in from a
     system account, or out to one: withdrawals to a settlement account, collections of what is owed to the
-    receivable account. A hold alone moves nothing and has no posting."""
+    receivable account. An adjustment corrects a balance by hand, either way, as two people have decided. A
+    hold alone moves nothing and has no posting."""
 
     TRANSFER = "transfer"
     REVERSAL = "reversal"
@@ -24,6 +25,7 @@ class PostingKind(StrEnum):
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
     COLLECTION = "collection"
+    ADJUSTMENT = "adjustment"
 
 
 # What limits on what leaves an account are about; a capture was counted when its hold was placed.
@@ -40,8 +42,8 @@ class PostingRequest:
     """Move `amount_minor` of `currency` from `debtor` to `creditor`, both references of `client_id`.
 
     Payments carry their payment id and are answered once for ever. A reversal names the payment it reverses,
-    its parties already swapped; a hold has its terms; a capture names the hold, and has its parties. Raises
-    InvalidPostingRequest.
+    its parties already swapped; a hold has its terms; a capture names the hold, and has its parties; an
+    adjustment names the proposal that it carries out. Raises InvalidPostingRequest.
     """
 
     kind: PostingKind
@@ -57,6 +59,7 @@ class PostingRequest:
     hold: HoldTerms | None = None
     capture: CaptureTerms | None = None
     conditions: Conditions | None = None
+    proposal_id: UUID | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.amount_minor <= MAX_AMOUNT_MINOR:
@@ -74,6 +77,8 @@ class PostingRequest:
             raise InvalidPostingRequest("a tolerance is not negative, nor beyond the limit with its amount")
         if (self.kind is PostingKind.CAPTURE) != (self.capture is not None):
             raise InvalidPostingRequest("captures, and only captures, name the hold they take from")
+        if (self.kind is PostingKind.ADJUSTMENT) != (self.proposal_id is not None):
+            raise InvalidPostingRequest("adjustments, and only adjustments, name the proposal they carry out")
 
     @property
     def at_most_minor(self) -> int:

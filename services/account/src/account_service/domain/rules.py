@@ -55,7 +55,7 @@ _ENDED: Mapping[HoldState, DeclineCode] = {
     HoldState.EXPIRED: DeclineCode.HOLD_EXPIRED,
 }
 _WAY_OUT: Mapping[PostingKind, Way] = {PostingKind.HOLD: Way.HOLD, PostingKind.CAPTURE: Way.CAPTURE}
-_PAYS_THE_BOOKS = frozenset({PostingKind.WITHDRAWAL, PostingKind.COLLECTION})
+_PAYS_THE_BOOKS = frozenset({PostingKind.WITHDRAWAL, PostingKind.COLLECTION, PostingKind.ADJUSTMENT})
 _OVER = frozenset({AccountState.CLOSING, AccountState.CLOSED})
 
 

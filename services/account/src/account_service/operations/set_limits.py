@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
+from service_kit.proposals.proposal import Proposal, author_of, id_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from account_service.domain.account import AccountKind, SystemAccountIsFixed
@@ -28,6 +29,7 @@ class SetLimits:
     reason: str
     origin: Origin
     kyc_level: str | None = None
+    proposal: Proposal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class SetAccountLimits:
     limits: LimitSet
     reason: str
     origin: Origin
+    proposal: Proposal | None = None
 
 
 async def set_limits(connection: AsyncConnection, command: SetLimits, *, clock: Clock) -> LimitChange:
@@ -88,8 +91,9 @@ async def _replace(
         currency=currency,
         limits=command.limits,
         reason=command.reason,
-        author=command.origin.actor,
+        author=author_of(command.origin, command.proposal),
         at=at,
+        proposal_id=id_of(command.proposal),
     )
     saved = await _in_force(connection, subject, currency)
     assert saved is not None, "what was just saved is there"

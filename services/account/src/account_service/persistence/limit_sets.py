@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,15 +19,16 @@ _OVERWRITTEN = ", ".join(f"{limit.value} = EXCLUDED.{limit.value}" for limit in 
 _SUBJECT = """c.client_id = :client_id AND c.scope = :scope
     AND c.kyc_level IS NOT DISTINCT FROM CAST(:kyc_level AS text)
     AND c.account_id IS NOT DISTINCT FROM CAST(:account_id AS bigint)"""
-_TOLD = f"c.id, c.currency, {_FIGURES_OF_C}, c.reason, c.author, c.changed_at"
+_TOLD = f"c.id, c.currency, {_FIGURES_OF_C}, c.reason, c.author, c.changed_at, c.proposal_id"
 
 # History and the set in force in one statement: neither can be without the other.
 _SAVE = text(
     f"""
     WITH change AS (
         INSERT INTO limit_changes (client_id, currency, scope, kyc_level, account_id, {_FIGURES}, reason,
-            author, changed_at)
-        VALUES (:client_id, :currency, :scope, :kyc_level, :account_id, {_THEIRS}, :reason, :author, :at)
+            author, changed_at, proposal_id)
+        VALUES (:client_id, :currency, :scope, :kyc_level, :account_id, {_THEIRS}, :reason, :author, :at,
+            :proposal_id)
         RETURNING *
     )
     INSERT INTO limit_sets (client_id, currency, scope, kyc_level, account_id, {_FIGURES}, change_id)
@@ -62,7 +64,8 @@ class LimitSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitChange:
-    """A subject's set for a currency since `changed_at`, with its reason and author."""
+    """A subject's set for a currency since `changed_at`, with its reason and author; `proposal_id` is what
+    put it in force, if that took two."""
 
     id: int
     currency: str
@@ -70,6 +73,7 @@ class LimitChange:
     reason: str
     author: str
     changed_at: datetime
+    proposal_id: UUID | None = None
 
 
 async def save_limits(
@@ -81,10 +85,11 @@ async def save_limits(
     reason: str,
     author: str,
     at: datetime,
+    proposal_id: UUID | None = None,
 ) -> None:
     """Put the set in force and into the history."""
     figures = {limit.value: figure for limit, figure in limits.figures().items()}
-    facts = {"currency": currency, "reason": reason, "author": author, "at": at}
+    facts = {"currency": currency, "reason": reason, "author": author, "at": at, "proposal_id": proposal_id}
     await connection.execute(_SAVE, _parameters(subject) | figures | facts)
 
 
@@ -125,4 +130,5 @@ def _change(row: Row[Any]) -> LimitChange:
         reason=row.reason,
         author=row.author,
         changed_at=row.changed_at,
+        proposal_id=row.proposal_id,
     )

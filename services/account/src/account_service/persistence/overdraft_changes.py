@@ -8,13 +8,13 @@ from account_service.domain.account import OverdraftChange
 _RECORD = text(
     """
     INSERT INTO account_overdraft_changes (account_id, previous_minor, overdraft_minor, reason, author,
-        changed_at)
-    VALUES (:account_id, :previous_minor, :overdraft_minor, :reason, :author, :changed_at)
+        changed_at, proposal_id)
+    VALUES (:account_id, :previous_minor, :overdraft_minor, :reason, :author, :changed_at, :proposal_id)
     """
 )
 _LIST = text(
     """
-    SELECT id, account_id, previous_minor, overdraft_minor, reason, author, changed_at
+    SELECT id, account_id, previous_minor, overdraft_minor, reason, author, changed_at, proposal_id
     FROM account_overdraft_changes
     WHERE account_id = :account_id AND id < :before ORDER BY id DESC LIMIT :limit
     """
@@ -32,6 +32,7 @@ async def record_overdraft_change(connection: AsyncConnection, change: Overdraft
             "reason": change.reason,
             "author": change.author,
             "changed_at": change.changed_at,
+            "proposal_id": change.proposal_id,
         },
     )
 

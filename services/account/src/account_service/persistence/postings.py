@@ -70,20 +70,20 @@ _RECORD = Statement(
     WHERE accounts.id = n.id
     """  # noqa: S608
 )
-# The same for batches that hold, capture, release, set conditions or lend: what others need not pay for.
+# The same for batches that hold, capture, release, set conditions, lend or adjust: others do not pay for it.
 _RECORD_WITH_TERMS = Statement(
     f"""
     WITH written AS (
         INSERT INTO postings (id, client_id, kind, payment_id, reverses, reference, description, captures,
-            owed_by, terms, posted_at)
+            owed_by, proposal_id, terms, posted_at)
         SELECT n.id, n.client_id, n.kind, n.payment_id, n.reverses, n.reference, n.description, n.captures,
-            n.owed_by, CAST(n.terms AS jsonb), CAST(:at AS timestamptz)
+            n.owed_by, n.proposal_id, CAST(n.terms AS jsonb), CAST(:at AS timestamptz)
         FROM unnest(CAST(:ids AS uuid[]), CAST(:client_ids AS text[]),
             CAST(:kinds AS text[]), CAST(:payment_ids AS uuid[]), CAST(:reverses AS uuid[]),
             CAST(:references AS text[]), CAST(:descriptions AS text[]), CAST(:captures AS uuid[]),
-            CAST(:owed_by AS bigint[]), CAST(:terms AS text[]))
+            CAST(:owed_by AS bigint[]), CAST(:proposals AS uuid[]), CAST(:terms AS text[]))
             AS n (id, client_id, kind, payment_id, reverses, reference, description, captures, owed_by,
-                terms)
+                proposal_id, terms)
     ), legs AS ({_LEGS}), placed AS (
         INSERT INTO holds (payment_id, client_id, account_id, creditor, amount_minor, currency,
             tolerance_minor, captured_many_times, expires_at, conditions, placed_at, captured_minor, state,
@@ -146,7 +146,10 @@ async def record_decision(connection: AsyncConnection, decision: Decision, *, at
         return
     postings, changed = decision.postings, decision.accounts
     parameters = {"at": at} | _of_postings(postings) | _of_entries(postings) | _of_accounts(changed)
-    beyond = any(posting.request.conditions or posting.owed_by is not None for posting in postings)
+    beyond = any(
+        posting.request.conditions or posting.owed_by is not None or posting.request.proposal_id is not None
+        for posting in postings
+    )
     if decision.placed or decision.changed or beyond:
         parameters |= _of_terms(postings) | _of_placed(decision.placed) | _of_changed(decision.changed)
         parameters["held"] = [account.held_minor for account in changed]
@@ -223,6 +226,7 @@ def _of_terms(postings: Sequence[Posting]) -> dict[str, Any]:
     return {
         "captures": [None if capture is None else capture.of for capture in captures],
         "owed_by": [posting.owed_by for posting in postings],
+        "proposals": [posting.request.proposal_id for posting in postings],
         "terms": [write_terms(posting.request) for posting in postings],
     }
 

@@ -9,14 +9,17 @@ from account_service.domain.account import AccountState, StateChange
 
 _RECORD = text(
     """
-    INSERT INTO account_state_changes (account_id, previous, state, reason, author, changed_at)
+    INSERT INTO account_state_changes (account_id, previous, state, reason, author, changed_at,
+        proposal_id)
     SELECT n.* FROM unnest(CAST(:account_ids AS bigint[]), CAST(:previous AS text[]), CAST(:states AS text[]),
-        CAST(:reasons AS text[]), CAST(:authors AS text[]), CAST(:times AS timestamptz[])) AS n
+        CAST(:reasons AS text[]), CAST(:authors AS text[]), CAST(:times AS timestamptz[]),
+        CAST(:proposals AS uuid[])) AS n
     """
 )
 _LIST = text(
     """
-    SELECT id, account_id, previous, state, reason, author, changed_at FROM account_state_changes
+    SELECT id, account_id, previous, state, reason, author, changed_at, proposal_id
+    FROM account_state_changes
     WHERE account_id = :account_id AND id < :before ORDER BY id DESC LIMIT :limit
     """
 )
@@ -33,6 +36,7 @@ async def record_state_changes(connection: AsyncConnection, changes: Sequence[St
         "reasons": [change.reason for change in changes],
         "authors": [change.author for change in changes],
         "times": [change.changed_at for change in changes],
+        "proposals": [change.proposal_id for change in changes],
     }
     await connection.execute(_RECORD, parameters)
 
@@ -52,6 +56,7 @@ async def list_state_changes(
                 row.reason,
                 row.author,
                 row.changed_at,
+                row.proposal_id,
             ),
         )
         for row in rows

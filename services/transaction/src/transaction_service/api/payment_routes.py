@@ -90,7 +90,8 @@ def _add_reversing(router: APIRouter, parts: PaymentParts) -> None:
         prefer: Prefer = None,
     ) -> PaymentOut:
         """A reversal is a new payment, linked to the first by `reverses`. All reversals of a payment together
-        never give back more than it moved. What was captured is given back by reversing the capture."""
+        never give back more than it moved; above the client's approval limit two people decide (409
+        `approval_required`: propose it). What was captured is given back by reversing the capture."""
         command = ReversePayment(
             payment_id=payment_id,
             client_id=client.id,

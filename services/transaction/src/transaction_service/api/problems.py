@@ -5,11 +5,12 @@ from uuid import UUID
 from contracts.currencies import UnknownCurrency
 from service_kit.field_errors import FieldError
 from service_kit.problems import ErrorMap, Problem, invalid_request, not_found
+from service_kit.proposals.problems import ERRORS as PROPOSAL_ERRORS
 
 from transaction_service.domain.hold import HoldRefused
 from transaction_service.domain.party import PartyNotFound
 from transaction_service.domain.payment import InvalidPayment
-from transaction_service.domain.reversal import ReversalRefused
+from transaction_service.domain.reversal import ReversalNeedsApproval, ReversalRefused
 from transaction_service.operations.accept_batch import BatchKeyReused
 from transaction_service.operations.reverse_payment import UnknownPayment
 from transaction_service.operations.void_payment import VoidKeyReused
@@ -55,6 +56,25 @@ def _reversal_refused(error: ReversalRefused) -> Problem:
     )
 
 
+def _reversal_needs_approval(error: ReversalNeedsApproval) -> Problem:
+    code = "approval_required"
+    figures = {
+        "limit_minor": error.limit_minor,
+        "reversed_minor": error.reversed_minor,
+        "asked_minor": error.asked_minor,
+    }
+    left = max(0, error.limit_minor - error.reversed_minor)
+    return Problem(
+        409,
+        code,
+        "Approval required",
+        f"Nothing was done: one alone may give back {error.limit_minor} minor units of a payment, of which "
+        f"{left} are left. Propose it (POST /v1/proposals) with the kind reversal.",
+        fields=[FieldError("amount_minor", f"must be at most {left} without approval", code)],
+        extra={"figures": figures},
+    )
+
+
 def _hold_refused(error: HoldRefused) -> Problem:
     fault = FieldError(error.field, error.message, error.code)
     return Problem(409, error.code, "Hold refused", error.message, fields=[fault])
@@ -82,6 +102,8 @@ def _unknown_currency(error: UnknownCurrency) -> Problem:
 
 
 ERRORS: ErrorMap = {
+    **PROPOSAL_ERRORS,
+    ReversalNeedsApproval: _reversal_needs_approval,
     InvalidPayment: lambda error: invalid_request(FieldError(error.field, error.message, error.code)),
     UnknownCurrency: _unknown_currency,
     BatchKeyReused: _batch_key_reused,

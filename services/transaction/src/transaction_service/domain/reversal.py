@@ -1,6 +1,8 @@
-"""What may be given back of a payment: never more than it moved, and only once it has moved."""
+"""What may be given back of a payment: never more than it moved, only once it has moved, and above a limit
+only as two have decided."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from transaction_service.domain.lifecycle import Status
@@ -14,6 +16,39 @@ class ReversalRefused(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class ReversalNeedsApproval(Exception):
+    """With `asked_minor` more than the limit would be given back of the payment by one alone."""
+
+    def __init__(self, *, limit_minor: int, reversed_minor: int, asked_minor: int) -> None:
+        super().__init__("the reversal passes the limit above which it takes two")
+        self.limit_minor = limit_minor
+        self.reversed_minor = reversed_minor
+        self.asked_minor = asked_minor
+
+
+@dataclass(frozen=True, slots=True)
+class ReversalLimit:
+    """How much of a payment may be given back without a second person, since `changed_at`; None is no limit.
+
+    `proposal_id` is what put it in force, if that took two.
+    """
+
+    currency: str
+    amount_minor: int | None
+    reason: str
+    author: str
+    changed_at: datetime
+    proposal_id: UUID | None = None
+
+    def check_alone(self, asked_minor: int, *, reversed_minor: int) -> None:
+        """Raises ReversalNeedsApproval. All reversals of the payment count together: many small ones are as
+        good as a large one."""
+        if self.amount_minor is not None and reversed_minor + asked_minor > self.amount_minor:
+            raise ReversalNeedsApproval(
+                limit_minor=self.amount_minor, reversed_minor=reversed_minor, asked_minor=asked_minor
+            )
 
 
 def reversal_of(

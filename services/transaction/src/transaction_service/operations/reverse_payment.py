@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from transaction_service.domain.payment import Payment
+from transaction_service.domain.payment import Payment, PaymentOrder
 from transaction_service.domain.reversal import reversal_of
 from transaction_service.operations.accept_payments import (
     Accepted,
@@ -16,12 +16,12 @@ from transaction_service.operations.accept_payments import (
     PaymentRequest,
     accept_payments,
 )
-from transaction_service.persistence import payments
+from transaction_service.persistence import payments, reversal_limits
 
 
 @dataclass(frozen=True, slots=True)
 class ReversePayment:
-    """The command. `amount_minor` None asks for all that is left."""
+    """The command. `amount_minor` None asks for all that is left; `proposal_id` is what two have approved."""
 
     payment_id: UUID
     client_id: str
@@ -30,6 +30,7 @@ class ReversePayment:
     reference: str | None
     description: str | None
     traceparent: str | None = None
+    proposal_id: UUID | None = None
 
 
 class UnknownPayment(LookupError):
@@ -41,8 +42,8 @@ async def reverse_payment(
 ) -> Outcome:
     """Accept a reversal, or replay the one that this key made.
 
-    The original is locked first: two reversals at once cannot together pass what it moved. Raises
-    `UnknownPayment` and `ReversalRefused`.
+    The original is locked first: two reversals at once cannot together pass what it moved, nor what one alone
+    may give back. Raises `UnknownPayment`, `ReversalRefused` and `ReversalNeedsApproval`.
     """
     found = await payments.lock_original(connection, command.payment_id, client_id=command.client_id)
     if found is None:
@@ -61,12 +62,24 @@ async def reverse_payment(
         reference=command.reference,
         description=command.description,
     )
+    if command.proposal_id is None:
+        await _check_alone(connection, order, reversed_minor=reversed_minor)
     (outcome,) = await accept_payments(
         connection, [PaymentRequest(order, command.traceparent)], at=at, new_id=new_id
     )
     if isinstance(outcome, Accepted) and not outcome.replayed:
         await payments.add_reversed(connection, [(original.id, order.amount_minor)])
+        if command.proposal_id is not None:
+            await reversal_limits.save_approved(
+                connection, outcome.payment.id, proposal_id=command.proposal_id
+            )
     return outcome
+
+
+async def _check_alone(connection: AsyncConnection, order: PaymentOrder, *, reversed_minor: int) -> None:
+    await reversal_limits.wait_for_changes(connection, order.client_id)
+    for limit in await reversal_limits.in_force(connection, order.client_id, currency=order.currency):
+        limit.check_alone(order.amount_minor, reversed_minor=reversed_minor)
 
 
 def _replay(*, earlier_payment: Payment, command: ReversePayment) -> Outcome:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from service_kit.proposals.ddl import APPEND_ONLY as PROPOSALS
+
 from florin.provision import app_of, owner_of
 from florin.services import PROCESSES
 from florin.verification.checks import Audit, Check, Finding, found
@@ -11,6 +13,7 @@ AUDIT = ("audit_entries", "audit_seals")
 TABLES: Mapping[str, tuple[str, ...]] = {
     "transaction": (
         *("payments", "payment_events", "payment_batches", "payment_metadata"),
+        *("reversal_limit_changes", "approved_reversals", *PROPOSALS),
         *("hold_ends", "payment_voids", "payment_refusals", *MESSAGING, *AUDIT),
     ),
     "account": (
@@ -18,6 +21,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
         *("account_overdraft_changes", "reversal_policy_changes", "held_changes"),
         *("limit_changes", "account_time_zone_changes"),
         *("customer_kyc_events", "customer_accounts"),
+        *PROPOSALS,
         *MESSAGING,
         *AUDIT,
     ),

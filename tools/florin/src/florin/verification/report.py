@@ -27,6 +27,7 @@ from florin.verification import (
     lifecycle,
     limits,
     metadata,
+    proposals,
     quiet,
     system_accounts,
 )
@@ -40,6 +41,7 @@ CHECKS: tuple[Check, ...] = tuple(
             *holds.CHECKS,
             *customers.CHECKS,
             *limits.CHECKS,
+            *proposals.CHECKS,
             *lifecycle.CHECKS,
             *agreement.REFUSED,
             *agreement.ONCE,

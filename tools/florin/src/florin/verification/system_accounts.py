@@ -36,14 +36,15 @@ CHECKS: tuple[Check, ...] = (
                            (split_part(a.reference, ':', 2), p.kind, sign(e.amount_minor)) IN (
                                ('opening-balances', 'opening_balance', -1), ('settlement', 'deposit', -1),
                                ('settlement', 'withdrawal', 1), ('receivable', 'reversal', -1),
-                               ('receivable', 'collection', 1))) AS meant
+                               ('receivable', 'collection', 1), ('adjustment', 'adjustment', -1),
+                               ('adjustment', 'adjustment', 1))) AS meant
                 FROM account.postings p
                 JOIN account.entries e ON e.posting_id = p.id
                 JOIN account.accounts a ON a.id = e.account_id
                 GROUP BY p.id
             ) examined
             WHERE NOT meant
-               OR CASE WHEN kind IN ('opening_balance', 'deposit', 'withdrawal', 'collection')
+               OR CASE WHEN kind IN ('opening_balance', 'deposit', 'withdrawal', 'collection', 'adjustment')
                        THEN (crossings, legs) <> (1, 2)
                        ELSE crossings <> num_nonnulls(owed_by) END
             ORDER BY id LIMIT 1
