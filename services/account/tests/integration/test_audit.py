@@ -14,6 +14,7 @@ from testkit.databases import ServiceDatabase
 
 from .bank import Bank, name, terms
 from .people import person, register
+from .proposing import adjustment, proposed
 from .test_collections import owing
 
 NO_LIMITS: dict[str, Any] = {limit.value: None for limit in Limit}
@@ -226,6 +227,38 @@ async def opening_their_entries(bank: Bank) -> Done:
 async def opening_their_history(bank: Bank) -> Done:
     customer = (await register(bank))["id"]
     return Done(f"/v1/customers/{customer}/kyc-events", None, "customer.kyc-read", customer)
+
+
+async def _proposed(bank: Bank, caller: str) -> str:
+    return await proposed(bank, caller, **adjustment(await bank.open(), 7))
+
+
+@deed("POST", "/v1/proposals")
+async def proposing(bank: Bank) -> Done:
+    body = {"reason": "Ticket 12"} | adjustment(await bank.open(), 7)
+    told = {"subject_type": "proposal", "before": None, "reason": "Ticket 12"}
+    return Done("/v1/proposals", body, "proposal.made", "", told, caller="proposing-system")
+
+
+@deed("POST", "/v1/proposals/{proposal_id}/approval")
+async def approving(bank: Bank) -> Done:
+    proposal = await _proposed(bank, "maker")
+    path, body = f"/v1/proposals/{proposal}/approval", {"reason": "Looked"}
+    return Done(path, body, "proposal.approved", proposal, {"reason": "Looked"}, caller="deciding-system")
+
+
+@deed("POST", "/v1/proposals/{proposal_id}/rejection")
+async def rejecting(bank: Bank) -> Done:
+    proposal = await _proposed(bank, "maker")
+    path, body = f"/v1/proposals/{proposal}/rejection", {"reason": "Looked"}
+    return Done(path, body, "proposal.rejected", proposal, {"reason": "Looked"}, caller="deciding-system")
+
+
+@deed("POST", "/v1/proposals/{proposal_id}/withdrawal")
+async def withdrawing_a_proposal(bank: Bank) -> Done:
+    proposal = await _proposed(bank, "proposing-system")
+    path, body = f"/v1/proposals/{proposal}/withdrawal", {"reason": "Mistaken"}
+    return Done(path, body, "proposal.withdrawn", proposal, None, caller="proposing-system")
 
 
 @deed("GET", "/v1/audit")

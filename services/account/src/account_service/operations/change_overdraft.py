@@ -56,7 +56,7 @@ async def change_overdraft(connection: AsyncConnection, command: ChangeOverdraft
         subject_type="account",
         subject=command.account,
         before={"overdraft_minor": account.overdraft_minor},
-        after={"overdraft_minor": command.overdraft_minor, "proposal_id": change.proposal_id},
+        after={"overdraft_minor": command.overdraft_minor},
         reason=command.reason,
     )
     await record(connection, command.origin, entry, at=at)

@@ -58,7 +58,7 @@ async def change_state(connection: AsyncConnection, command: ChangeState, *, clo
         subject_type="account",
         subject=command.account,
         before={"state": account.state},
-        after={"state": changed.state, "proposal_id": change.proposal_id},
+        after={"state": changed.state},
         reason=command.reason,
     )
     await record(connection, command.origin, entry, at=at)
