@@ -90,7 +90,7 @@ def described(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Ways]]:
             yield (
                 method.upper(),
                 path,
-                frozenset(frozenset(scopes) for way in security for scopes in way.values()),
+                frozenset(frozenset(scopes) for way in security for scopes in way.values() if scopes),
             )
 
 
