@@ -124,17 +124,25 @@ return {{granted, free - granted, current, (current + 1) * slot_ms - now_ms,
 class RedisBudgets:
     """Counts in Redis for all replicas; while that is away, in this process, and a metric says so."""
 
-    def __init__(self, url: str, *, service: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        service: str,
+        timeout_s: float = REDIS_TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._redis = Redis.from_url(
             url,
-            socket_timeout=REDIS_TIMEOUT_S,
-            socket_connect_timeout=REDIS_TIMEOUT_S,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
             # Its pause is ours; within a request nothing is tried twice.
             retry=Retry(NoBackoff(), 0),
         )
         self._script = self._redis.register_script(_TAKE)
         self._prefix = f"florin:rate:{service}:"
         self._alone = LocalBudgets(clock)
+        self._timeout_s = timeout_s
         self._clock = clock
         self._away_until = 0.0
         self._degraded = _DEGRADED.labels(service)
@@ -145,7 +153,7 @@ class RedisBudgets:
         if self._clock() >= self._away_until:
             arguments = (rate.quota, rate.slot_ms, want, unspent, slot)
             try:
-                async with asyncio.timeout(REDIS_TIMEOUT_S):
+                async with asyncio.timeout(self._timeout_s):
                     found = await self._script(keys=[f"{self._prefix}{key}:{rate.window_s}"], args=arguments)
             except (RedisError, OSError, TimeoutError) as error:
                 self._tell_away(error)
