@@ -23,7 +23,11 @@ from transaction_service.operations.void_payment import VoidPayment, void_paymen
 
 def add_hold_routes(router: APIRouter, parts: PaymentParts) -> None:
     """Add the routes, on these parts."""
+    _add_capture(router, parts)
+    _add_void(router, parts)
 
+
+def _add_capture(router: APIRouter, parts: PaymentParts) -> None:
     @router.post("/{payment_id}/captures", status_code=202, summary="Capture all or part of held money")
     async def capture(
         payment_id: UUID,
@@ -49,6 +53,8 @@ def add_hold_routes(router: APIRouter, parts: PaymentParts) -> None:
             outcome = await capture_payment(connection, command, at=parts.clock.now(), new_id=parts.new_id)
         return await answer(parts, outcome, response, prefer)
 
+
+def _add_void(router: APIRouter, parts: PaymentParts) -> None:
     @router.post("/{payment_id}/void", status_code=202, summary="Give up what is still held")
     async def void(
         payment_id: UUID,

@@ -18,7 +18,7 @@ from transaction_service.api.parties import Handles
 from transaction_service.api.problems import key_reused
 from transaction_service.domain.lifecycle import RESTING, TERMINAL, End, Status
 from transaction_service.operations.accept_payments import KeyReused, Outcome, PaymentRequest
-from transaction_service.operations.reverse_payment import UnknownPayment
+from transaction_service.operations.follow_up import UnknownPayment
 from transaction_service.outbound.peers import Peers
 from transaction_service.persistence.reading import PaymentHistory, history
 

@@ -12,7 +12,7 @@ from transaction_service.domain.party import PartyNotFound
 from transaction_service.domain.payment import InvalidPayment
 from transaction_service.domain.reversal import ReversalNeedsApproval, ReversalRefused
 from transaction_service.operations.accept_batch import BatchKeyReused
-from transaction_service.operations.reverse_payment import UnknownPayment
+from transaction_service.operations.follow_up import UnknownPayment
 from transaction_service.operations.void_payment import VoidKeyReused
 
 _REUSED = "idempotency_key_reused"

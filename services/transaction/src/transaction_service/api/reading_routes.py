@@ -9,6 +9,7 @@ from service_kit.cursors import Cursor, Limit, Listing
 from service_kit.field_errors import FieldError
 from service_kit.parameters import Instant
 from service_kit.problems import invalid_request
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.api.answers import PaymentDetail, PaymentPage
 from transaction_service.api.parties import AccountReference
@@ -30,7 +31,11 @@ FilterMetadata = Annotated[
 
 def add_reading_routes(router: APIRouter, parts: PaymentParts) -> None:
     """Add the routes, on these parts."""
+    _add_search(router, parts)
+    _add_payment(router, parts)
 
+
+def _add_search(router: APIRouter, parts: PaymentParts) -> None:
     @router.get("", summary="Payments, newest first")
     async def list_payments(
         client: Reader,
@@ -60,16 +65,9 @@ def add_reading_routes(router: APIRouter, parts: PaymentParts) -> None:
         listing = Listing[UUID | None]("payments", cursor, limit, start=None, read=UUID)
         pairs = _pairs(metadata or [])
         async with parts.database.snapshot() as connection:
-            accounts: tuple[str, ...] | None = (account,) if account is not None else None
-            if customer_id is not None:
-                if account is not None:
-                    raise invalid_request(FieldError("customer_id", "or account, not both", "only_one_of"))
-                accounts = await accounts_of(connection, client_id=client.id, customer_id=customer_id)
-                if not accounts:
-                    raise PartyNotFound("customer_id")
             wanted = PaymentFilter(
                 client_id=client.id,
-                accounts=accounts,
+                accounts=await _accounts(connection, client.id, account, customer_id),
                 debtor=debtor,
                 creditor=creditor,
                 status=status,
@@ -89,6 +87,8 @@ def add_reading_routes(router: APIRouter, parts: PaymentParts) -> None:
         rest = None if found.rest_before is None else listing.cursor_at(found.rest_before)
         return PaymentPage.of(found.views, rest)
 
+
+def _add_payment(router: APIRouter, parts: PaymentParts) -> None:
     @router.get("/{payment_id}", summary="One payment with its lifecycle")
     async def get_payment(
         payment_id: UUID, client: Reader, response: Response, prefer: Prefer = None
@@ -101,6 +101,20 @@ def add_reading_routes(router: APIRouter, parts: PaymentParts) -> None:
             await wait(parts, payment_id, response, prefer)
             found = await load_history(parts, payment_id, client_id=client.id)
         return PaymentDetail.of_history(found)
+
+
+async def _accounts(
+    connection: AsyncConnection, client_id: str, account: str | None, customer_id: UUID | None
+) -> tuple[str, ...] | None:
+    """Of one of which a payment must be, None for any. Raises `PartyNotFound`, and 422 for both at once."""
+    if customer_id is None:
+        return None if account is None else (account,)
+    if account is not None:
+        raise invalid_request(FieldError("customer_id", "or account, not both", "only_one_of"))
+    accounts = await accounts_of(connection, client_id=client_id, customer_id=customer_id)
+    if not accounts:
+        raise PartyNotFound("customer_id")
+    return accounts
 
 
 def _pairs(texts: list[str]) -> tuple[tuple[str, str], ...]:

@@ -3,21 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.hold import capture_of
-from transaction_service.domain.payment import Payment
+from transaction_service.domain.payment import PaymentOrder
 from transaction_service.operations.accept_payments import (
-    Accepted,
-    KeyReused,
     Outcome,
     PaymentRequest,
     accept_payments,
 )
-from transaction_service.operations.reverse_payment import UnknownPayment
-from transaction_service.persistence import holds, payments
+from transaction_service.operations.follow_up import Original, lock_or_replay
+from transaction_service.persistence import holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +41,14 @@ async def capture_payment(
     The authorisation is locked first, so that two captures of all that is left are not both of it. Raises
     `UnknownPayment` and `HoldRefused`.
     """
-    found = await payments.lock_original(connection, command.payment_id, client_id=command.client_id)
-    if found is None:
-        raise UnknownPayment(command.payment_id)
-    original, standing, _ = found
-    key = (command.client_id, command.idempotency_key)
-    earlier = (await payments.load_by_keys(connection, [key])).get(key)
-    if earlier is not None:
-        return _replay(earlier, command)
+    differing = partial(_differing, command=command)
+    original = await lock_or_replay(connection, command, link="captures", differing=differing)
+    if not isinstance(original, Original):
+        return original
     order = capture_of(
-        original,
-        status=standing.status,
-        taken_minor=await holds.taken_minor(connection, original.id),
+        original.payment,
+        status=original.status,
+        taken_minor=await holds.taken_minor(connection, command.payment_id),
         amount_minor=command.amount_minor,
         final=command.final,
         idempotency_key=command.idempotency_key,
@@ -66,17 +61,6 @@ async def capture_payment(
     return outcome
 
 
-def _replay(earlier: Payment, command: CapturePayment) -> Outcome:
-    """Compare with the first request as the client wrote it: what was left out matches whatever was filled
-    in."""
-    order = earlier.order
+def _differing(order: PaymentOrder, command: CapturePayment) -> dict[str, bool]:
     final = None if order.terms is None else order.terms.final
-    differing = {
-        "captures": order.captures != command.payment_id,
-        "amount_minor": command.amount_minor not in (None, order.amount_minor),
-        "final": command.final not in (None, final),
-        "reference": command.reference != order.reference,
-        "description": command.description != order.description,
-    }
-    fields = [name for name, differs in differing.items() if differs]
-    return KeyReused(earlier.id, fields) if fields else Accepted(earlier, replayed=True)
+    return {"final": command.final not in (None, final)}

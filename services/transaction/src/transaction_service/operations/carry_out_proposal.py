@@ -12,11 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.reversal import reversal_of
 from transaction_service.operations.accept_payments import Accepted
-from transaction_service.operations.reverse_payment import (
-    ReversePayment,
-    UnknownPayment,
-    reverse_payment,
-)
+from transaction_service.operations.follow_up import UnknownPayment
+from transaction_service.operations.reverse_payment import ReversePayment, reverse_payment
 from transaction_service.operations.set_reversal_limit import SetReversalLimit, set_reversal_limit
 from transaction_service.persistence import payments, reversal_limits
 

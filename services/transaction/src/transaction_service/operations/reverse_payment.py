@@ -7,15 +7,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from transaction_service.domain.payment import Payment, PaymentOrder
+from transaction_service.domain.payment import PaymentOrder
 from transaction_service.domain.reversal import reversal_of
 from transaction_service.operations.accept_payments import (
     Accepted,
-    KeyReused,
     Outcome,
     PaymentRequest,
     accept_payments,
 )
+from transaction_service.operations.follow_up import Original, lock_or_replay
 from transaction_service.persistence import payments, reversal_limits
 
 
@@ -33,10 +33,6 @@ class ReversePayment:
     proposal_id: UUID | None = None
 
 
-class UnknownPayment(LookupError):
-    """The client has no such payment."""
-
-
 async def reverse_payment(
     connection: AsyncConnection, command: ReversePayment, *, at: datetime, new_id: Callable[[], UUID]
 ) -> Outcome:
@@ -45,30 +41,25 @@ async def reverse_payment(
     The original is locked first: two reversals at once cannot together pass what it moved, nor what one alone
     may give back. Raises `UnknownPayment`, `ReversalRefused` and `ReversalNeedsApproval`.
     """
-    found = await payments.lock_original(connection, command.payment_id, client_id=command.client_id)
-    if found is None:
-        raise UnknownPayment(command.payment_id)
-    original, standing, reversed_minor = found
-    key = (command.client_id, command.idempotency_key)
-    earlier = (await payments.load_by_keys(connection, [key])).get(key)
-    if earlier is not None:
-        return _replay(earlier_payment=earlier, command=command)
+    original = await lock_or_replay(connection, command, link="reverses")
+    if not isinstance(original, Original):
+        return original
     order = reversal_of(
-        original,
-        status=standing.status,
-        reversed_minor=reversed_minor,
+        original.payment,
+        status=original.status,
+        reversed_minor=original.reversed_minor,
         amount_minor=command.amount_minor,
         idempotency_key=command.idempotency_key,
         reference=command.reference,
         description=command.description,
     )
     if command.proposal_id is None:
-        await _check_alone(connection, order, reversed_minor=reversed_minor)
+        await _check_alone(connection, order, reversed_minor=original.reversed_minor)
     (outcome,) = await accept_payments(
         connection, [PaymentRequest(order, command.traceparent)], at=at, new_id=new_id
     )
     if isinstance(outcome, Accepted) and not outcome.replayed:
-        await payments.add_reversed(connection, [(original.id, order.amount_minor)])
+        await payments.add_reversed(connection, [(command.payment_id, order.amount_minor)])
         if command.proposal_id is not None:
             await reversal_limits.save_approved(
                 connection, outcome.payment.id, proposal_id=command.proposal_id
@@ -80,16 +71,3 @@ async def _check_alone(connection: AsyncConnection, order: PaymentOrder, *, reve
     await reversal_limits.wait_for_changes(connection, order.client_id)
     for limit in await reversal_limits.in_force(connection, order.client_id, currency=order.currency):
         limit.check_alone(order.amount_minor, reversed_minor=reversed_minor)
-
-
-def _replay(*, earlier_payment: Payment, command: ReversePayment) -> Outcome:
-    """Compare with the first request as the client wrote it: an amount left out matches whatever was left."""
-    order = earlier_payment.order
-    wanted = {
-        "reverses": command.payment_id,
-        "amount_minor": order.amount_minor if command.amount_minor is None else command.amount_minor,
-        "reference": command.reference,
-        "description": command.description,
-    }
-    fields = [name for name, value in wanted.items() if getattr(order, name) != value]
-    return KeyReused(earlier_payment.id, fields) if fields else Accepted(earlier_payment, replayed=True)

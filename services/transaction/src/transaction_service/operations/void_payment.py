@@ -10,7 +10,7 @@ from messaging.event import new_event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.hold import open_hold
-from transaction_service.operations.reverse_payment import UnknownPayment
+from transaction_service.operations.follow_up import UnknownPayment
 from transaction_service.persistence import holds, payments
 from transaction_service.persistence.holds import Void
 
