@@ -97,3 +97,6 @@ sbom: ## what is inside each image, as CycloneDX in build/sbom (after `make imag
 
 compose-test: bootstrap ## bring up the containers, pay, kill, scale, verify (ARGS=--keep)
 	@$(BIN)/python -m tests.compose $(ARGS)
+
+k8s-check: bootstrap ## build both overlays, check them strictly against Kubernetes' schemas and against our own rules
+	@$(PYTEST) tests/deploy $(ARGS)

@@ -22,6 +22,7 @@ UP_TIMEOUT_S = 600
 OWN_LAYERS_MB = 120
 WORKERS = 3
 CONSUMERS_WITHIN_S = 120.0
+LOAD_BEGINS_WITHIN_S = 300.0
 SERVICES = ("transaction", "account", "fraud", "notification", "identity")
 console = Console(highlight=False)
 Figures = dict[str, str]
@@ -31,7 +32,10 @@ def main() -> int:
     """0: all held, or skipped with its reason; 1: something did not."""
     parser = argparse.ArgumentParser(prog="make compose-test", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave it running")
-    keep = parser.parse_args().keep
+    parser.add_argument(
+        "--from", dest="first", choices=list(STEPS), default="build", help="on one that was kept"
+    )
+    given = parser.parse_args()
     try:
         by = engine.bring()
     except engine.NoEngine as reason:
@@ -39,13 +43,13 @@ def main() -> int:
         return 0
     project, figures = Project(name="florin-test", version="compose-test"), {"engine": by}
     try:
-        for step in (build, up, hardened, demo, kill_under_load, scale, verify):
-            _timed(step, project, figures)
+        for name in list(STEPS)[list(STEPS).index(given.first) :]:
+            _timed(STEPS[name], project, figures)
     except Failed as failure:
         console.print("[bold red]compose-test failed:[/]", str(failure), markup=True)
         return 1
     finally:
-        if not keep:
+        if not given.keep:
             project.compose("--profile", "tools", "down", "-v", "--timeout", "30", timeout_s=300)
         _show(figures)
     return 0
@@ -106,15 +110,24 @@ def kill_under_load(project: Project, figures: Figures) -> None:
         accounts.write_text(
             "account,holder,currency,opening_balance\nct-a,Ann,EUR,100000.00\nct-b,Bob,EUR,0.00\n"
         )
-        lines = [f"ct-{number},ct-a,ct-b,1.00,EUR" for number in range(PAYMENTS)]
-        payments.write_text("\n".join(["reference,debtor,creditor,amount,currency", *lines]) + "\n")
+        lines = [f"ct-{number},ct-a,ct-b,1.00,EUR," for number in range(PAYMENTS)]
+        payments.write_text(
+            "\n".join(["reference,debtor,creditor,amount,currency,description", *lines]) + "\n"
+        )
         rejects = ("--rejects", "/tmp/rejects.csv")
         project.florin("import", "accounts", "/given/accounts.csv", *rejects, mount=mount)
         load = project.start_florin(
             "import", "payments", "/given/payments.csv", *rejects, "--json", mount=mount
         )
         try:
-            _until(lambda: _entries(project) > 0, within_s=120, what="the first payment of the load")
+            _until(
+                lambda: _entries(project) > 0 or load.poll() is not None,
+                within_s=LOAD_BEGINS_WITHIN_S,
+                what="the first payment of the load",
+            )
+            _must(
+                load.poll() is None, f"the load ended before its time: {load.stdout and load.stdout.read()}"
+            )
             project.compose("kill", "-s", "SIGKILL", "account-worker")
             project.compose("start", "account-worker")
             said, _ = load.communicate(timeout=600)
@@ -140,6 +153,9 @@ def verify(project: Project, figures: Figures) -> None:
         f"{len(report['invariants'])} invariants: {'hold' if report['ok'] else 'BROKEN'}"
     )
     _must(report["ok"], json.dumps(report)[:1_500])
+
+
+STEPS = {one.__name__: one for one in (build, up, hardened, demo, kill_under_load, scale, verify)}
 
 
 def _entries(project: Project) -> int:

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import aio_pika
+import httpx2
 import pytest
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import AMQPError, ProbableAuthenticationError
@@ -38,6 +40,26 @@ async def channel_of(url: str) -> AsyncIterator[AbstractChannel]:
 async def publish(channel: AbstractChannel, exchange: str, routing_key: str) -> None:
     target = await channel.get_exchange(exchange, ensure=False)
     await target.publish(aio_pika.Message(b"x"), routing_key, timeout=5)
+
+
+async def test_who_watches_sees_how_long_a_queue_is_and_cannot_read_it(
+    backing: Backing, url_of: Url, broker_namespace: str
+) -> None:
+    management, url = backing.broker_management_url, backing.broker_url
+    broker_users.apply(management, url, broker_namespace, passwords={}, watcher_password="of-this-test")
+    user, queue = broker_users.watcher_of(broker_namespace), Topology(broker_namespace).queue("account")
+    parts = urlsplit(management)
+    where = parts.netloc.rpartition("@")[2]
+    async with httpx2.AsyncClient(auth=(user, "of-this-test"), trust_env=False) as api:
+        seen = await api.get(f"http://{where}/api/queues/%2F/{queue}")
+        taken = await api.post(
+            f"http://{where}/api/queues/%2F/{queue}/get",
+            json={"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"},
+        )
+        purged = await api.delete(f"http://{where}/api/queues/%2F/{queue}/contents")
+    assert seen.status_code == 200
+    assert seen.json()["name"] == queue
+    assert (taken.status_code, purged.status_code) in {(401, 401), (403, 403), (401, 403), (400, 400)}
 
 
 async def test_a_service_publishes_its_own_and_reads_its_own_queue(

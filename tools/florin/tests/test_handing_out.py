@@ -47,6 +47,15 @@ def test_each_service_gets_its_own_secrets_and_no_others(surroundings: Surroundi
         assert owner in (tmp_path / f"{service}-owner" / "florin_migration_database_url").read_text()
 
 
+def test_what_scales_workers_gets_an_address_that_can_only_look(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    hand_out(surroundings, tmp_path)
+    address = (tmp_path / "watcher" / "host").read_text()
+    password = surroundings.credentials.broker_password_of("watcher")
+    assert address == f"http://florin.watcher:{password}@rabbitmq:15672/%2F"
+
+
 def test_services_go_through_the_pooler_and_migrations_never(
     surroundings: Surroundings, tmp_path: Path
 ) -> None:

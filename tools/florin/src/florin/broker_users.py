@@ -1,9 +1,10 @@
 """A user of the broker for each service, with the least rights, made over the management's HTTP API."""
 
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 import httpx2
 
@@ -13,16 +14,30 @@ TIMEOUT_S = 10.0
 # The plugin may begin to listen a moment after AMQP does.
 PATIENCE_S = 20.0
 POLL_S = 0.2
+NOTHING = "^$"
 
 
-def apply(management_url: str, broker_url: str, namespace: str, *, passwords: Mapping[str, str]) -> None:
-    """Makes or mends the users of these services; done again it changes nothing. Raises StackError."""
+def apply(
+    management_url: str,
+    broker_url: str,
+    namespace: str,
+    *,
+    passwords: Mapping[str, str],
+    watcher_password: str | None = None,
+) -> None:
+    """Makes or mends the users of these services, and one that may only look at queues' lengths (for what
+    scales workers by them); done again it changes nothing. Raises StackError.
+
+    Whose certificates are good is told by the broker's address (`cafile`), for the management's as well.
+    """
     from messaging.rights import rights_of
     from messaging.topology import Topology
 
     # In the path `/` is the virtual host `/`, as the client library reads it.
     host = quote(unquote(urlsplit(broker_url).path.removeprefix("/")) or "/", safe="")
-    with httpx2.Client(base_url=management_url, timeout=TIMEOUT_S, trust_env=False) as api:
+    authority = dict(parse_qsl(urlsplit(broker_url).query)).get("cafile")
+    verified = ssl.create_default_context(cafile=authority) if authority else True
+    with httpx2.Client(base_url=management_url, timeout=TIMEOUT_S, trust_env=False, verify=verified) as api:
         _wait_for(api)
         for service, password in passwords.items():
             rights = rights_of(service, Topology(namespace))
@@ -33,6 +48,16 @@ def apply(management_url: str, broker_url: str, namespace: str, *, passwords: Ma
             # The second pattern is for bindings, which nobody but the topology's own step makes.
             topics = {"exchange": rights.exchange, "write": rights.routing_keys, "read": "^$"}
             _put(api, f"/api/topic-permissions/{host}/{user}", topics)
+        if watcher_password is not None:
+            watcher = quote(watcher_of(namespace), safe="")
+            _put(api, f"/api/users/{watcher}", {"password": watcher_password, "tags": "monitoring"})
+            nothing = {"configure": NOTHING, "write": NOTHING, "read": NOTHING}
+            _put(api, f"/api/permissions/{host}/{watcher}", nothing)
+
+
+def watcher_of(namespace: str) -> str:
+    """The user that sees how long queues are, and can neither read them nor write."""
+    return f"{namespace}.watcher"
 
 
 def url_of(broker_url: str, service: str, namespace: str, *, password: str) -> str:

@@ -7,7 +7,9 @@ documents that its other settings name. Nobody's folder holds what is another's.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+from florin.broker_users import watcher_of
 from florin.credentials import (
     Credentials,
     api_keys_file,
@@ -22,6 +24,7 @@ SECRETS = (
     *("FLORIN_DATABASE_URL", "FLORIN_BROKER_URL", "FLORIN_REDIS_URL", "FLORIN_API_KEY_PEPPER"),
     *("FLORIN_TRUST_KEY", "FLORIN_BLIND_INDEX_KEY", "FLORIN_SERVICE_API_KEY"),
 )
+BROKER_ADMIN = "florin"
 OWNERS_SECRET = "FLORIN_MIGRATION_DATABASE_URL"  # noqa: S105  a variable's name
 _READABLE, _ENTERABLE = 0o400, 0o500
 # Nothing is kept but sessions and counts, which may be lost.
@@ -37,6 +40,8 @@ def hand_out(surroundings: Surroundings, folder: Path, *, uid: int | None = None
     }
     given |= {f"{service}-owner": _of_owner(surroundings, service) for service in PROCESSES}
     given |= _of_servers(surroundings.credentials)
+    if surroundings.broker_management_url is not None:
+        given["watcher"] = {"host": _watchers_address(surroundings, surroundings.broker_management_url)}
     for name, files in given.items():
         _write(folder / name, files, uid=uid)
     if uid is not None:
@@ -64,13 +69,28 @@ def _of_owner(surroundings: Surroundings, service: str) -> dict[str, str]:
 
 def _of_servers(credentials: Credentials) -> Mapping[str, Mapping[str, str]]:
     return {
-        "postgres": {"password": credentials.postgres},
-        "rabbitmq": {"password": credentials.broker},
+        # As Postgres's and RabbitMQ's operators want them, and the public images.
+        "postgres": {"username": "postgres", "password": credentials.postgres},
+        "rabbitmq": {
+            "username": BROKER_ADMIN,
+            "password": credentials.broker,
+            "default_user.conf": f"default_user = {BROKER_ADMIN}\ndefault_pass = {credentials.broker}\n",
+            **{"host": "florin-rabbitmq", "port": "5671", "provider": "rabbitmq", "type": "rabbitmq"},
+        },
         "valkey": {
             "password": credentials.redis,
             "valkey.conf": _VALKEY.format(password=credentials.redis, limits=_VALKEY_LIMITS),
         },
     }
+
+
+def _watchers_address(surroundings: Surroundings, management_url: str) -> str:
+    """Where the lengths of queues are asked for, as KEDA wants it: with the virtual host as its path."""
+    parts = urlsplit(management_url)
+    where = parts.netloc.rpartition("@")[2]
+    password = surroundings.credentials.broker_password_of("watcher")
+    login = f"{watcher_of(surroundings.namespace)}:{password}"
+    return urlunsplit((parts.scheme, f"{login}@{where}", "/%2F", "", ""))
 
 
 def _write(folder: Path, files: Mapping[str, str], *, uid: int | None) -> None:

@@ -184,7 +184,11 @@ class Stack:
         if here.broker_management_url is not None:
             passwords = {name: self.credentials.broker_password_of(name) for name in SERVICES}
             broker_users.apply(
-                here.broker_management_url, here.broker_url, here.namespace, passwords=passwords
+                here.broker_management_url,
+                here.broker_url,
+                here.namespace,
+                passwords=passwords,
+                watcher_password=self.credentials.broker_password_of("watcher"),
             )
 
     def provision(self) -> None:

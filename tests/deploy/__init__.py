@@ -1,0 +1,1 @@
+"""What is promised of deploy/: images, compose and Kubernetes, read as they will be applied."""
