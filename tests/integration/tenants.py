@@ -29,7 +29,8 @@ SUSPICIOUS_MINOR = 1_000_000
 @dataclass
 class Tenant:
     """A client by its API key and, where an operation asks for a cookie, by a person of its own. `ids` are
-    those of its things, by the name that paths have for them, `secrets` what it was ever shown or showed."""
+    those of its things, by the name that paths have for them; `of_service` those of things that several
+    services have under one name. `secrets` is what it was ever shown or showed."""
 
     running: RunningServices
     name: str
@@ -37,7 +38,12 @@ class Tenant:
     http: httpx2.AsyncClient = field(repr=False)
     cookie: str = ""
     ids: dict[str, str] = field(default_factory=dict)
+    of_service: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list, repr=False)
+
+    def ids_in(self, service: str) -> dict[str, str]:
+        """The ids by which this service knows its things."""
+        return self.ids | self.of_service.get(service, {})
 
     async def ask(
         self, service: str, method: str, path: str, *, by_cookie: bool = False, **given: Any
@@ -77,6 +83,7 @@ async def _furnish(made: Tenant) -> None:
     await _open_accounts(made)
     await _register_customers(made)
     await _pay(made)
+    await _propose(made)
     await _issue_keys(made)
     await _invite_people(made)
     for service in PROCESSES:
@@ -171,6 +178,19 @@ async def _pay(made: Tenant) -> None:
 
     await eventually(is_in_review, timeout_s=30)
     made.ids["delivery_id"] = (await eventually(deliveries, timeout_s=30))[0]["id"]
+
+
+async def _propose(made: Tenant) -> None:
+    account = made.ids["account"]
+    overdraft = {"kind": "overdraft-change", "account": account, "overdraft_minor": 900}
+    limit = {"kind": "reversal-limit-change", "currency": "EUR", "amount_minor": 900}
+    for service, body in (("account", overdraft), ("transaction", limit)):
+        for _ in range(2):
+            proposal = await made.make(service, "POST", "/v1/proposals", body | REASON)
+        made.of_service[service] = {"proposal_id": proposal["id"]}
+    for amount_minor in (10**9, 10**10):
+        body = {"currency": "EUR", "amount_minor": amount_minor, **REASON}
+        await made.make("transaction", "PUT", "/v1/reversal-approval-limits", body)
 
 
 async def _issue_keys(made: Tenant) -> None:

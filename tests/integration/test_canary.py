@@ -221,7 +221,7 @@ async def test_no_input_of_any_route_is_told_on(stage: Stage) -> None:
         request
         for operation in operations()
         for value in canary.values
-        for request in requests(operation, value, stage.caller.ids)
+        for request in requests(operation, value, stage.caller.ids_in(operation.service))
     ]
     first = {str(operation) for operation in operations()}
     assert first == {str(request.operation) for request in waiting}

@@ -105,20 +105,21 @@ async def test_another_clients_id_answers_like_one_that_never_was(
 ) -> None:
     owner, other = street.owner, street.other
     names = operation.placeholders
-    assert set(names) <= owner.ids.keys() | WORDS.keys(), "a thing that the tenants of this test do not have"
-    own = {name: WORDS.get(name) or other.ids[name] for name in names}
-    foreign = own | {name: owner.ids[name] for name in names[position:] if name not in WORDS}
+    owners, others = owner.ids_in(operation.service), other.ids_in(operation.service)
+    assert set(names) <= owners.keys() | WORDS.keys(), "a thing that the tenants of this test do not have"
+    own = {name: WORDS.get(name) or others[name] for name in names}
+    foreign = own | {name: owners[name] for name in names[position:] if name not in WORDS}
     changed = [name for name in names[position:] if name not in WORDS]
 
     def nobodys() -> dict[str, str]:
-        return own | {name: absent(owner.ids[name]) for name in changed}
+        return own | {name: absent(owners[name]) for name in changed}
 
     missing = nobodys()
     answer = await ask(other, operation, foreign)
     assert told(answer, foreign) == told(await ask(other, operation, missing), missing)
     assert answer.status_code == 404, answer.text
     if operation.method == "GET":
-        assert (await ask(owner, operation, owner.ids | WORDS)).status_code == 200
+        assert (await ask(owner, operation, owners | WORDS)).status_code == 200
 
     async def same_statements() -> bool:
         on_foreign = await street.log.of(operation.service, lambda: ask(other, operation, foreign))

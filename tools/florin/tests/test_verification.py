@@ -23,9 +23,13 @@ from .customer_tamperings import CUSTOMER_TAMPERINGS
 from .hold_tamperings import HOLD_TAMPERINGS
 from .limit_tamperings import LIMIT_TAMPERINGS
 from .money_tamperings import MONEY_TAMPERINGS
+from .proposal_tamperings import PROPOSAL_TAMPERINGS
 from .tamperings import SECOND, TAMPERINGS
+from .two_people import decide_on_everything
 
-SINGLED_OUT = HOLD_TAMPERINGS | CUSTOMER_TAMPERINGS | LIMIT_TAMPERINGS | MONEY_TAMPERINGS
+SINGLED_OUT = (
+    HOLD_TAMPERINGS | CUSTOMER_TAMPERINGS | LIMIT_TAMPERINGS | MONEY_TAMPERINGS | PROPOSAL_TAMPERINGS
+)
 
 
 class Books:
@@ -85,6 +89,7 @@ async def books(running: RunningServices, tmp_path_factory: pytest.TempPathFacto
     await sender.post(f"/v1/payments/{first}/reversals", {"amount_minor": 40}, key=str(uuid4()))
     await _limit(running)
     await _spend(running)
+    await decide_on_everything(running, payment_id=first)
     await _hold(running)
     await _register(running)
     return Books(running)

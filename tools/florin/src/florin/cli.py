@@ -16,6 +16,7 @@ from florin.commands import (
     latency,
     lifecycle,
     parked,
+    proposals,
     provisioning,
     roles,
     users,
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 FAMILIES = (
     *(lifecycle, provisioning, demo, importing, verification, watch, parked),
-    *(customers, access, roles, users, latency, api_docs, dashboards),
+    *(proposals, customers, access, roles, users, latency, api_docs, dashboards),
 )
 for family in FAMILIES:
     family.register(app)
