@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from contracts.messages import HoldPlaced
+from service_kit.audit import Origin
 from testkit.waiting import eventually
 from transaction_service.operations.void_payment import VoidPayment, void_payment
 
@@ -15,6 +16,7 @@ from .conftest import Service, now
 INITIATED, REQUESTED = "florin.payment.initiated.v1", "florin.posting.requested.v1"
 APPROVED, SETTLED = "florin.payment.approved.v1", "florin.payment.settled.v1"
 VOIDED, EXPIRED = "florin.payment.voided.v1", "florin.payment.expired.v1"
+ALPHA = Origin(client_id="alpha", actor="client:alpha")
 VOID = "florin.void.requested.v1"
 
 
@@ -234,7 +236,7 @@ async def test_a_void_again_is_replayed_and_another_one_under_its_key_refused(se
 async def test_one_key_for_voids_of_two_payments_at_once_voids_one(service: Service) -> None:
     """Each request has locked another payment; the key alone stands between them."""
     first, second, key = await service.held(), await service.held(), uuid4().hex
-    command = VoidPayment(UUID(first), "alpha", key, "changed our mind", "client:alpha")
+    command = VoidPayment(UUID(first), "alpha", key, "changed our mind", ALPHA)
     async with service.database.transaction() as holder:
         assert await void_payment(holder, command, at=now()) is False
         other = asyncio.create_task(void(service, second, key=key))

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Response
+from service_kit.audit import Audited
 from service_kit.idempotency import REPLAYED_HEADER
 from service_kit.telemetry import current_traceparent
 
@@ -33,6 +34,7 @@ def _add_capture(router: APIRouter, parts: PaymentParts) -> None:
         payment_id: UUID,
         body: CaptureIn,
         client: Writer,
+        origin: Audited,
         key: IdempotencyKey,
         response: Response,
         prefer: Prefer = None,
@@ -47,6 +49,7 @@ def _add_capture(router: APIRouter, parts: PaymentParts) -> None:
             final=body.final,
             reference=body.reference,
             description=body.description,
+            origin=origin,
             traceparent=current_traceparent(),
         )
         async with parts.database.transaction() as connection:
@@ -60,6 +63,7 @@ def _add_void(router: APIRouter, parts: PaymentParts) -> None:
         payment_id: UUID,
         body: VoidIn,
         client: Writer,
+        origin: Audited,
         key: IdempotencyKey,
         response: Response,
         prefer: Prefer = None,
@@ -71,7 +75,7 @@ def _add_void(router: APIRouter, parts: PaymentParts) -> None:
             client_id=client.id,
             idempotency_key=key,
             reason=body.reason,
-            author=client.actor,
+            origin=origin,
             traceparent=current_traceparent(),
         )
         async with parts.database.transaction() as connection:

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Response
+from service_kit.audit import Audited
 from service_kit.idempotency import REPLAYED_HEADER, required
 from service_kit.telemetry import current_traceparent
 
@@ -85,6 +86,7 @@ def _add_reversing(router: APIRouter, parts: PaymentParts) -> None:
         payment_id: UUID,
         body: ReversalIn,
         client: Writer,
+        origin: Audited,
         key: IdempotencyKey,
         response: Response,
         prefer: Prefer = None,
@@ -99,6 +101,7 @@ def _add_reversing(router: APIRouter, parts: PaymentParts) -> None:
             amount_minor=body.amount_minor,
             reference=body.reference,
             description=body.description,
+            origin=origin,
             traceparent=current_traceparent(),
         )
         async with parts.database.transaction() as connection:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
+from service_kit.audit import Origin, record
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.hold import capture_of
@@ -15,7 +16,7 @@ from transaction_service.operations.accept_payments import (
     PaymentRequest,
     accept_payments,
 )
-from transaction_service.operations.follow_up import Original, lock_or_replay
+from transaction_service.operations.follow_up import Original, follow_up_entry, lock_or_replay
 from transaction_service.persistence import holds
 
 
@@ -30,6 +31,7 @@ class CapturePayment:
     final: bool | None
     reference: str | None
     description: str | None
+    origin: Origin
     traceparent: str | None = None
 
 
@@ -58,6 +60,9 @@ async def capture_payment(
     (outcome,) = await accept_payments(
         connection, [PaymentRequest(order, command.traceparent)], at=at, new_id=new_id
     )
+    if isinstance(outcome, Accepted) and not outcome.replayed:
+        entry = follow_up_entry("payment.captured", command.payment_id, outcome.payment)
+        await record(connection, command.origin, entry, at=at)
     return outcome
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
+from service_kit.audit import Entry
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.lifecycle import Status
@@ -76,3 +77,13 @@ async def lock_or_replay(
     }
     fields = [name for name, other in differs.items() if other]
     return KeyReused(earlier.id, fields) if fields else Accepted(earlier, replayed=True)
+
+
+def follow_up_entry(action: str, payment_id: UUID, made: Payment) -> Entry:
+    """What the audit log tells of a payment that follows from another."""
+    after = {
+        "payment_id": made.id,
+        "amount_minor": made.order.amount_minor,
+        "currency": made.order.currency,
+    }
+    return Entry(action=action, subject_type="payment", subject=str(payment_id), after=after)

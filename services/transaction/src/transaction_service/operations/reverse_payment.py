@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from service_kit.audit import Origin, record
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.payment import PaymentOrder
@@ -15,7 +16,7 @@ from transaction_service.operations.accept_payments import (
     PaymentRequest,
     accept_payments,
 )
-from transaction_service.operations.follow_up import Original, lock_or_replay
+from transaction_service.operations.follow_up import Original, follow_up_entry, lock_or_replay
 from transaction_service.persistence import payments, reversal_limits
 
 
@@ -29,6 +30,7 @@ class ReversePayment:
     amount_minor: int | None
     reference: str | None
     description: str | None
+    origin: Origin
     traceparent: str | None = None
     proposal_id: UUID | None = None
 
@@ -64,6 +66,8 @@ async def reverse_payment(
             await reversal_limits.save_approved(
                 connection, outcome.payment.id, proposal_id=command.proposal_id
             )
+        entry = follow_up_entry("payment.reversed", original.id, outcome.payment)
+        await record(connection, command.origin, entry, at=at)
     return outcome
 
 

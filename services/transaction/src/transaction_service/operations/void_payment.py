@@ -7,6 +7,7 @@ from uuid import UUID
 from contracts.messages import VoidRequested
 from messaging import outbox
 from messaging.event import new_event
+from service_kit.audit import Entry, Origin, record
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from transaction_service.domain.hold import open_hold
@@ -17,13 +18,13 @@ from transaction_service.persistence.holds import Void
 
 @dataclass(frozen=True, slots=True)
 class VoidPayment:
-    """The command; `author` is who asks."""
+    """The command; the author is who asks."""
 
     payment_id: UUID
     client_id: str
     idempotency_key: str
     reason: str
-    author: str
+    origin: Origin
     traceparent: str | None = None
 
 
@@ -50,7 +51,7 @@ async def void_payment(connection: AsyncConnection, command: VoidPayment, *, at:
         idempotency_key=command.idempotency_key,
         payment_id=command.payment_id,
         reason=command.reason,
-        author=command.author,
+        author=command.origin.actor,
         requested_at=at,
     )
     if await _asked_before(connection, void):
@@ -70,6 +71,10 @@ async def void_payment(connection: AsyncConnection, command: VoidPayment, *, at:
         traceparent=command.traceparent,
     )
     await outbox.add(connection, [event])
+    entry = Entry(
+        action="payment.void-asked", subject_type="payment", subject=str(payment.id), reason=void.reason
+    )
+    await record(connection, command.origin, entry, at=at)
     return False
 
 
