@@ -41,9 +41,9 @@ def test_what_nobody_listed_is_masked_wherever_it_stands() -> None:
 
 
 def test_objects_in_a_list_of_what_may_be_told_are_masked_too() -> None:
-    assert masked(None, {"accounts": [{"account": "a", "iban": "CZ65"}, "b"]}) == (
+    assert masked(None, {"payments": [{"account": "a", "iban": "CZ65"}, "b"]}) == (
         None,
-        {"accounts": [{"account": "a", "iban": MASK}, "b"]},
+        {"payments": [{"account": "a", "iban": MASK}, "b"]},
     )
 
 

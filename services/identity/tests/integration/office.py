@@ -26,6 +26,7 @@ SCOPES = {
     "operator": ("clients:admin", "people:admin"),
     "tenant": ("clients:admin", "people:admin"),
     "hr": ("people:admin",),
+    "auditor": ("audit:read",),
     "feed": ("trust:read",),
     "stranger": ("payments:read",),
 }

@@ -4,6 +4,6 @@ An entry is written in the transaction of what it tells (`record`), sealed withi
 and read by auditors (`routes`), which is itself recorded. What may be told of it is listed (`masking`).
 """
 
-from service_kit.audit.record import Audited, Entry, Origin, origin_of, record
+from service_kit.audit.record import Audited, AuditedStranger, Entry, Origin, record
 
-__all__ = ["Audited", "Entry", "Origin", "origin_of", "record"]
+__all__ = ["Audited", "AuditedStranger", "Entry", "Origin", "record"]

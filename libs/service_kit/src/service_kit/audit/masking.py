@@ -14,34 +14,21 @@ MASK = "***"
 # In place of the new value of a field that is masked: that it changed is told, and nothing of how.
 MASK_CHANGED = "*** (changed)"
 
-TOLD = frozenset(
-    {
-        # things, and what they are called by their client
-        *("id", "account", "accounts", "client_id", "customer_id", "payment_id", "person_id", "session_id"),
-        *(
-            "key_id",
-            "prefix",
-            "kid",
-            "endpoint_id",
-            "proposal_id",
-            "posting_id",
-            "customers",
-            "payments",
-            "settlement",
-        ),
-        # how things stand
-        *("state", "status", "decision", "outcome", "policy", "time_zone", "scopes", "roles", "event_types"),
-        *("version", "kind", "level", "requested_level", "currency", "enabled", "replaces", "direction"),
-        # amounts and bounds
-        *("amount_minor", "overdraft_minor", "opening_balance_minor", "payment_min", "payment_max"),
-        *("daily_count", "daily_sum", "monthly_count", "monthly_sum", "payment_min_minor"),
-        *("payment_max_minor", "daily_sum_minor", "monthly_sum_minor", "kyc_level"),
-        # when
-        *("at", "expires_at", "not_after", "valid_until", "from", "to", "verify_until"),
-        # how much was read or done, and what was asked for
-        *("count", "actor", "action", "subject", "cursor", "limit"),
-    }
-)
+_THINGS = """
+    account client_id customer_id customers id key_id kid payment_id payments people person_id posting_id
+    prefix proposal_id session_id settlement
+"""
+_STANDING = """
+    currency decision direction event_types kind kyc_level level policy purpose requested_level roles scopes state status time_zone version
+"""
+_AMOUNTS = """
+    amount_minor opening_balance_minor overdraft_minor
+    daily_count daily_sum monthly_count monthly_sum payment_max payment_min
+    daily_sum_minor monthly_sum_minor payment_max_minor payment_min_minor
+"""
+_TIMES = "expires_at from not_after to verify_until"
+_READINGS = "action actor count cursor limit subject"
+TOLD = frozenset(f"{_THINGS} {_STANDING} {_AMOUNTS} {_TIMES} {_READINGS}".split())
 
 
 def masked(

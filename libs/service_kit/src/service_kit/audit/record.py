@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -59,6 +59,10 @@ class Origin:
         """What the service does because time has passed or a message came."""
         return cls(client_id=None, actor=f"service:{service}", trace_id=current_trace_id())
 
+    def known_as(self, caller: Client) -> Self:
+        """The same request, once it is known who asks."""
+        return replace(self, client_id=caller.id, actor=caller.actor, credential=caller.credential)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -82,27 +86,27 @@ class Entry:
             raise ValueError(f"not an action: {self.action}")
 
 
-def origin_of(request: Request, caller: Client) -> Origin:
-    """Whose doing it is what this request asks for."""
+async def origin_of_caller(request: Request) -> Origin:
+    """Whose doing it is, as `requires` has found."""
+    caller = request.scope.get(PRINCIPAL)
+    assert isinstance(caller, Client), "a route declares who calls before whose doing it is"
+    return (await origin_of_stranger(request)).known_as(caller)
+
+
+async def origin_of_stranger(request: Request) -> Origin:
+    """Where a request comes from that says in itself who asks: no entry can be written before `known_as`."""
     return Origin(
-        client_id=caller.id,
-        actor=caller.actor,
-        credential=caller.credential,
+        client_id=None,
+        actor="",
         request_id=request.scope.get(REQUEST_ID),
         trace_id=current_trace_id(),
         address=request.scope.get(ADDRESS) or None,
     )
 
 
-async def origin_of_caller(request: Request) -> Origin:
-    """Whose doing it is, as `requires` has found."""
-    caller = request.scope.get(PRINCIPAL)
-    assert isinstance(caller, Client), "a route declares who calls before whose doing it is"
-    return origin_of(request, caller)
-
-
-# A route's parameter, after the caller's.
+# A route's parameter, after the caller's; and that of a route which is open to everybody.
 Audited = Annotated[Origin, Depends(origin_of_caller)]
+AuditedStranger = Annotated[Origin, Depends(origin_of_stranger)]
 
 
 async def record(connection: AsyncConnection, origin: Origin, *entries: Entry, at: datetime) -> None:

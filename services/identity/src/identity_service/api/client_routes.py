@@ -1,9 +1,11 @@
 """/v1/clients: who is registered."""
 
 from fastapi import APIRouter, Response
+from service_kit.audit import Audited
 from service_kit.cursors import Cursor, Limit, Listing
 
 from identity_service.api.parts import Administrator, ClientPath, FreshAdministrator, IdentityParts, conflict
+from identity_service.api.reading_log import write_reading
 from identity_service.api.schemas import (
     ClientChangeOut,
     ClientHistory,
@@ -33,11 +35,13 @@ def _add_registration(router: APIRouter, parts: IdentityParts) -> None:
         summary="Register a client",
         responses={**conflict("The id is taken."), 200: {"description": "It was registered just so before."}},
     )
-    async def add_client(body: NewClient, response: Response, caller: FreshAdministrator) -> ClientOut:
+    async def add_client(
+        body: NewClient, response: Response, caller: FreshAdministrator, origin: Audited
+    ) -> ClientOut:
         """For Florin's own staff. The same registration again finds the client, so that a retry is safe."""
         parts.require_staff(caller)
         command = RegisterClient(
-            client_id=body.id, name=body.name, scopes=frozenset(body.scopes), author=caller.actor
+            client_id=body.id, name=body.name, scopes=frozenset(body.scopes), origin=origin
         )
         async with parts.database.transaction() as connection:
             client, new = await register_client(connection, command, clock=parts.clock, new_id=parts.new_id)
@@ -47,14 +51,14 @@ def _add_registration(router: APIRouter, parts: IdentityParts) -> None:
 
     @router.post("/{client_id}/status", summary="Suspend a client, or let it in again")
     async def set_client_status(
-        client_id: ClientPath, body: StandingIn, caller: FreshAdministrator
+        client_id: ClientPath, body: StandingIn, caller: FreshAdministrator, origin: Audited
     ) -> ClientOut:
         """For Florin's own staff. Suspended, the client's keys and tokens open nothing within seconds; its
         payments that were accepted go on. One that stands so already stays, so that a retry is safe."""
         parts.require_sight_of(client_id, caller)
         parts.require_staff(caller)
         command = SwitchClient(
-            client_id=client_id, status=ClientStatus(body.status), reason=body.reason, author=caller.actor
+            client_id=client_id, status=ClientStatus(body.status), reason=body.reason, origin=origin
         )
         async with parts.database.transaction() as connection:
             client = await switch_client(connection, command, clock=parts.clock, new_id=parts.new_id)
@@ -63,26 +67,34 @@ def _add_registration(router: APIRouter, parts: IdentityParts) -> None:
 
 def _add_reading(router: APIRouter, parts: IdentityParts) -> None:
     @router.get("", summary="List clients")
-    async def get_clients(caller: Administrator, cursor: Cursor = None, limit: Limit = 50) -> ClientPage:
+    async def get_clients(
+        caller: Administrator, origin: Audited, cursor: Cursor = None, limit: Limit = 50
+    ) -> ClientPage:
         """In the order of their ids. Who is not of Florin's staff sees one: its own."""
         listing = Listing("clients", cursor, limit, start="", read=str)
         only = None if parts.is_staff(caller) else caller.id
         async with parts.database.snapshot() as connection:
             found = await list_clients(connection, only=only, after=listing.position, limit=listing.rows)
         page, next_cursor = listing.page(found, lambda row: row.id)
+        await write_reading(parts, origin, "clients.listed", "client", caller.id, count=len(page))
         return ClientPage(items=[ClientOut.of(client) for client in page], next_cursor=next_cursor)
 
     @router.get("/{client_id}", summary="Read a client")
-    async def get_client(client_id: ClientPath, caller: Administrator) -> ClientOut:
+    async def get_client(client_id: ClientPath, caller: Administrator, origin: Audited) -> ClientOut:
         """As it stands."""
         parts.require_sight_of(client_id, caller)
         async with parts.database.snapshot() as connection:
-            return ClientOut.of(await read_client(connection, client_id))
+            client = await read_client(connection, client_id)
+        await write_reading(parts, origin, "client.read", "client", client_id, client_id=client_id)
+        return ClientOut.of(client)
 
     @router.get("/{client_id}/changes", summary="The history of a client")
-    async def get_client_changes(client_id: ClientPath, caller: Administrator) -> ClientHistory:
+    async def get_client_changes(
+        client_id: ClientPath, caller: Administrator, origin: Audited
+    ) -> ClientHistory:
         """Newest first, each with its author; the last hundred."""
         parts.require_sight_of(client_id, caller)
         async with parts.database.snapshot() as connection:
             history = await read_history(connection, client_id)
+        await write_reading(parts, origin, "client.changes-read", "client", client_id, client_id=client_id)
         return ClientHistory(items=[ClientChangeOut.of(record) for record in history])

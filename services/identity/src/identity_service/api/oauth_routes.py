@@ -4,6 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
+from service_kit.audit import AuditedStranger
+from service_kit.auth import Client
 from service_kit.protection import public
 
 from identity_service.api.oauth_forms import (
@@ -15,6 +17,7 @@ from identity_service.api.oauth_forms import (
     read_scopes,
 )
 from identity_service.api.parts import IdentityParts
+from identity_service.domain.api_key import ApiKey
 from identity_service.domain.client import ScopesNotGranted
 from identity_service.domain.token import LIFETIME
 from identity_service.operations.authenticate_client import InvalidClient, authenticate_client
@@ -79,7 +82,7 @@ def _add_token(router: APIRouter, parts: IdentityParts) -> None:
             **_CLIENT,
         ),
     )
-    async def get_token(request: Request) -> Response:
+    async def get_token(request: Request, origin: AuditedStranger) -> Response:
         """RFC 6749, client credentials: the secret is one of the client's API keys, by HTTP Basic or in the
         form. The token is a JWT by RFC 9068 and lives for ten minutes."""
         try:
@@ -104,6 +107,7 @@ def _add_token(router: APIRouter, parts: IdentityParts) -> None:
                     client_id=key.client_id,
                     scopes=narrowed(key.scopes, asked),
                     maker=parts.token_maker,
+                    origin=origin.known_as(_bearer_of(key)),
                 )
         except OAuthError as refused:
             return refused.response()
@@ -127,7 +131,7 @@ def _add_revocation(router: APIRouter, parts: IdentityParts) -> None:
         responses={**_REFUSALS, 200: {"description": "The token opens nothing, within seconds."}},
         openapi_extra=_form(token="The access token.", token_type_hint="Ignored.", **_CLIENT),  # noqa: S106
     )
-    async def revoke_access_token(request: Request) -> Response:
+    async def revoke_access_token(request: Request, origin: AuditedStranger) -> Response:
         """RFC 7009. What is no token, or has expired already, is answered alike: it opens nothing."""
         try:
             form = await read_form(request)
@@ -146,6 +150,7 @@ def _add_revocation(router: APIRouter, parts: IdentityParts) -> None:
                     connection,
                     form["token"],
                     client_id=key.client_id,
+                    origin=origin.known_as(_bearer_of(key)),
                     clock=parts.clock,
                     new_id=parts.new_id,
                 )
@@ -157,3 +162,7 @@ def _add_revocation(router: APIRouter, parts: IdentityParts) -> None:
             return OAuthError("invalid_grant", "The token was issued to another client.").response()
         parts.key_uses.note(key.prefix)
         return granted({})
+
+
+def _bearer_of(key: ApiKey) -> Client:
+    return Client(key.client_id, key.scopes, f"key:{key.prefix}")

@@ -4,6 +4,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
+from service_kit.auth import PRINCIPAL, Client
 from service_kit.problems import Problem
 
 from identity_service.api.people_parts import PeopleParts
@@ -66,7 +67,8 @@ class CurrentSession:
         if text is None:
             raise SessionEnded
         opened = await open_session(self._parts.door, text)
-        request.scope["florin.client"] = opened.person.client_id
+        person, credential = opened.person, f"session:{opened.session.id}"
+        request.scope[PRINCIPAL] = Client(person.client_id, frozenset(), credential, f"person:{person.id}")
         return opened
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path
+from service_kit.audit import Origin
 from service_kit.auth import Client, requires
 
 from identity_service.api.parts import IdentityParts
@@ -27,6 +28,10 @@ class PeopleParts:
     breached: Container[str]
     origin: str | None
 
-    def administrator(self, caller: Client) -> Administrator:
-        """The caller as who does something for people of its own client, or of every one for the staff."""
-        return Administrator(actor=caller.actor, reach=None if self.identity.is_staff(caller) else caller.id)
+    def reach_of(self, caller: Client) -> str | None:
+        """The client whose people the caller may see: its own, or None for every one's for the staff."""
+        return None if self.identity.is_staff(caller) else caller.id
+
+    def administrator(self, caller: Client, origin: Origin) -> Administrator:
+        """The caller as who does something for people within its reach."""
+        return Administrator(origin=origin, reach=self.reach_of(caller))

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from service_kit.audit import Audited
 from service_kit.problems import not_found
 from service_kit.protection import public
 
@@ -59,9 +60,9 @@ def _add_own(router: APIRouter, parts: PeopleParts) -> None:
         return _signed_in(opened)
 
     @router.delete("/session", status_code=204, summary="Sign out")
-    async def sign_out(opened: Current, response: Response) -> None:
+    async def sign_out(opened: Current, origin: Audited, response: Response) -> None:
         """This browser's session and the person's tokens stop at once."""
-        await end_session(parts.door, opened.person.id, opened.session.id)
+        await end_session(parts.door, opened.person, opened.session.id, origin=origin)
         take_cookie(response)
 
     @router.post("/session/second-factor", summary="Show a second factor again")
@@ -87,10 +88,10 @@ def _add_own(router: APIRouter, parts: PeopleParts) -> None:
         return _signed_in(renewed)
 
     @router.post("/session/token", summary="An access token of the signed-in person")
-    async def session_token(opened: Current, response: Response) -> TokenOut:
+    async def session_token(opened: Current, origin: Audited, response: Response) -> TokenOut:
         """With the scopes of the person's roles, for ten minutes."""
         response.headers["cache-control"] = "no-store"
-        token = await give_token(parts.identity.token_maker, parts.door, opened)
+        token = await give_token(parts.identity.token_maker, parts.door, opened, origin=origin)
         return TokenOut(
             access_token=token.text,
             expires_in=int(LIFETIME.total_seconds()),
@@ -98,10 +99,11 @@ def _add_own(router: APIRouter, parts: PeopleParts) -> None:
         )
 
     @router.post("/session/recovery-codes", summary="New recovery codes")
-    async def renew_codes(opened: Current, response: Response) -> RecoveryCodesOut:
+    async def renew_codes(opened: Current, origin: Audited, response: Response) -> RecoveryCodesOut:
         """In place of all that are left; asks for a fresh second factor. They are shown this once."""
         response.headers["cache-control"] = "no-store"
-        return RecoveryCodesOut(recovery_codes=list(await new_recovery_codes(parts.door, opened)))
+        codes = await new_recovery_codes(parts.door, opened, origin=origin)
+        return RecoveryCodesOut(recovery_codes=list(codes))
 
 
 def _add_list(router: APIRouter, parts: PeopleParts) -> None:
@@ -115,9 +117,9 @@ def _add_list(router: APIRouter, parts: PeopleParts) -> None:
         return SessionList(items=[SessionOut.of(one, current=opened.session.id) for one in found])
 
     @router.delete("/sessions/{session_id}", status_code=204, summary="End a session")
-    async def delete_session(session_id: SessionPath, opened: Current) -> None:
+    async def delete_session(session_id: SessionPath, opened: Current, origin: Audited) -> None:
         """One of the person's own; it and the person's tokens stop at once."""
-        if not await end_session(parts.door, opened.person.id, session_id):
+        if not await end_session(parts.door, opened.person, session_id, origin=origin):
             raise not_found("session")
 
 

@@ -1,6 +1,7 @@
 """/v1/enrolment and /v1/sign-in: the ways in, open to whoever has what they ask for."""
 
 from fastapi import APIRouter, Depends, Request, Response
+from service_kit.audit import AuditedStranger
 from service_kit.protection import public
 
 from identity_service.api.own_pages import REFUSALS, FromOwnPages, give_cookie, session_text, visitor_of
@@ -46,21 +47,30 @@ def sign_in_routes(parts: PeopleParts) -> APIRouter:
 
 def _add_enrolment(router: APIRouter, parts: PeopleParts) -> None:
     @router.post("/enrolment", summary="Enrol by an invitation", tags=["enrolment"])
-    async def begin_enrolment(body: EnrolmentIn, request: Request, response: Response) -> EnrolmentOut:
+    async def begin_enrolment(
+        body: EnrolmentIn, origin: AuditedStranger, request: Request, response: Response
+    ) -> EnrolmentOut:
         """Choose a password (one to a second factor asks for the password there is), and put the secret into
         an authenticator. Nothing counts until it is confirmed; asked again, the secret is another."""
         response.headers["cache-control"] = "no-store"
         made = await enrol(
-            parts.door, body.invitation, body.password, visitor_of(request), breached=parts.breached
+            parts.door,
+            body.invitation,
+            body.password,
+            visitor_of(request),
+            origin=origin,
+            breached=parts.breached,
         )
         return EnrolmentOut(secret=made.secret, uri=made.uri)
 
     @router.post("/enrolment/confirm", summary="Confirm the authenticator", tags=["enrolment"])
-    async def finish_enrolment(body: ConfirmationIn, response: Response) -> RecoveryCodesOut:
+    async def finish_enrolment(
+        body: ConfirmationIn, origin: AuditedStranger, response: Response
+    ) -> RecoveryCodesOut:
         """From here on the person may sign in. The recovery codes are shown this once."""
         response.headers["cache-control"] = "no-store"
         async with parts.door.database.transaction() as connection:
-            codes = await confirm_enrolment(connection, parts.door, body.invitation, body.code)
+            codes = await confirm_enrolment(connection, parts.door, body.invitation, body.code, origin=origin)
         return RecoveryCodesOut(recovery_codes=list(codes))
 
 

@@ -5,8 +5,10 @@ from typing import Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from service_kit.audit import Audited
 
 from identity_service.api.parts import Administrator, FreshAdministrator, IdentityParts, conflict
+from identity_service.api.reading_log import write_reading
 from identity_service.api.schemas import Request
 from identity_service.domain.signing_key import DEFAULT_OVERLAP, LONGEST_OVERLAP, SigningKey, SigningState
 from identity_service.operations.rotate_signing_keys import rotate_signing_keys
@@ -59,11 +61,12 @@ def signing_key_routes(parts: IdentityParts) -> APIRouter:
     router = APIRouter(prefix="/v1/signing-keys", tags=["signing keys"])
 
     @router.get("", summary="The keys that sign tokens")
-    async def get_signing_keys(caller: Administrator) -> SigningKeys:
+    async def get_signing_keys(caller: Administrator, origin: Audited) -> SigningKeys:
         """For Florin's own staff. Newest first, the last hundred."""
         parts.require_staff(caller)
         async with parts.database.snapshot() as connection:
             keys = await signing_keys.list_newest(connection, limit=_SHOWN)
+        await write_reading(parts, origin, "signing-keys.listed", "client", caller.id)
         return SigningKeys(items=[SigningKeyOut.of(key) for key in keys])
 
     @router.post(
@@ -72,7 +75,9 @@ def signing_key_routes(parts: IdentityParts) -> APIRouter:
         summary="Let the next key sign",
         responses=conflict("The key that stands by was made seconds ago: `standby_too_young`."),
     )
-    async def rotate_keys(caller: FreshAdministrator, body: SigningRotation | None = None) -> SigningKeys:
+    async def rotate_keys(
+        caller: FreshAdministrator, origin: Audited, body: SigningRotation | None = None
+    ) -> SigningKeys:
         """For Florin's own staff. The key that stands by signs from now on, and a new one stands by; what the
         old one signed is believed for `overlap_s`. Answers the three, the old one first."""
         parts.require_staff(caller)
@@ -81,7 +86,7 @@ def signing_key_routes(parts: IdentityParts) -> APIRouter:
             keys = await rotate_signing_keys(
                 connection,
                 overlap=timedelta(seconds=overlap_s),
-                author=caller.actor,
+                origin=origin,
                 seal=parts.token_maker.seal,
                 clock=parts.clock,
                 new_id=parts.new_id,

@@ -2,10 +2,12 @@
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from identity_service.domain.person import (
@@ -32,11 +34,14 @@ _INVITATION_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Administrator:
-    """Who does it: `actor` as it is written down, `reach` the client whose people they may see, None for
-    every client's."""
+    """Whose doing it is; `reach` is the client whose people they may see, None for every client's."""
 
-    actor: str
+    origin: Origin
     reach: str | None
+
+    @property
+    def actor(self) -> str:
+        return self.origin.actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,9 @@ async def invite_person(
         updated_at=at,
     )
     await insert_person(connection, door.directory, person)
-    return await _invite(connection, door, by, person, Purpose.JOIN)
+    invited = await _invite(connection, door, by, person, Purpose.JOIN)
+    await _write_down(connection, door, by, "person.invited", None, person)
+    return invited
 
 
 async def change_roles(
@@ -88,6 +95,7 @@ async def change_roles(
     changed = replace(person, roles=wanted, updated_at=at)
     await save_person(connection, changed)
     await revoke_person(connection, door, person.id, author=by.actor)
+    await _write_down(connection, door, by, "person.roles-given", person, changed)
     return changed
 
 
@@ -100,7 +108,9 @@ async def disable_person(
     """
     person = (await _another(connection, door, by, person_id)).person
     await close_invitations(connection, person.id, at=door.clock.now())
-    return await _shut_out(connection, door, by, person, PersonState.DISABLED)
+    disabled = await _shut_out(connection, door, by, person, PersonState.DISABLED)
+    await _write_down(connection, door, by, "person.disabled", person, disabled)
+    return disabled
 
 
 async def reset_second_factor(
@@ -110,7 +120,7 @@ async def reset_second_factor(
 
     Raises PersonNotFound, OwnRecord and IllegalPersonMove.
     """
-    return await _anew(connection, door, by, person_id, Purpose.SECOND_FACTOR)
+    return await _anew(connection, door, by, person_id, Purpose.SECOND_FACTOR, "person.second-factor-reset")
 
 
 async def invite_again(
@@ -120,7 +130,7 @@ async def invite_again(
 
     Raises PersonNotFound and OwnRecord.
     """
-    return await _anew(connection, door, by, person_id, Purpose.JOIN)
+    return await _anew(connection, door, by, person_id, Purpose.JOIN, "person.invited-again")
 
 
 async def sign_out(connection: AsyncConnection, door: Door, by: Administrator, person_id: UUID) -> Person:
@@ -128,11 +138,18 @@ async def sign_out(connection: AsyncConnection, door: Door, by: Administrator, p
     sealed = await lock_person(connection, door.directory, person_id, client=by.reach)
     if sealed is None:
         raise PersonNotFound
-    return await _shut_out(connection, door, by, sealed.person, sealed.person.state)
+    person = await _shut_out(connection, door, by, sealed.person, sealed.person.state)
+    await _write_down(connection, door, by, "person.signed-out", sealed.person, person)
+    return person
 
 
 async def _anew(
-    connection: AsyncConnection, door: Door, by: Administrator, person_id: UUID, purpose: Purpose
+    connection: AsyncConnection,
+    door: Door,
+    by: Administrator,
+    person_id: UUID,
+    purpose: Purpose,
+    action: str,
 ) -> Invited:
     sealed = await _another(connection, door, by, person_id)
     state = sealed.person.state
@@ -143,6 +160,7 @@ async def _anew(
     at = door.clock.now()
     await end_totp(connection, person.id, at=at)
     await replace_recovery_codes(connection, person.id, (), at=at)
+    await _write_down(connection, door, by, action, sealed.person, person)
     return await _invite(connection, door, by, person, purpose)
 
 
@@ -170,6 +188,29 @@ async def _invite(
     )
     await issue_invitation(connection, invitation, invitation_digest(text))
     return Invited(person, text, invitation.expires_at)
+
+
+async def _write_down(
+    connection: AsyncConnection,
+    door: Door,
+    by: Administrator,
+    action: str,
+    before: Person | None,
+    after: Person,
+) -> None:
+    entry = Entry(
+        action=action,
+        subject_type="person",
+        subject=str(after.id),
+        before=None if before is None else _told(before),
+        after=_told(after),
+        client_id=after.client_id,
+    )
+    await record(connection, by.origin, entry, at=door.clock.now())
+
+
+def _told(person: Person) -> dict[str, Any]:
+    return {**asdict(person.profile), "roles": person.roles, "state": person.state}
 
 
 async def _another(

@@ -4,7 +4,10 @@ import hashlib
 import secrets
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
+from service_kit.audit import Entry, Origin, record
+from service_kit.auth import Client
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from identity_service.domain import recovery, totp
@@ -42,7 +45,7 @@ class Enrolment:
 
 
 async def enrol(
-    door: Door, invitation: str, password: str, visitor: Visitor, *, breached: Container[str]
+    door: Door, invitation: str, password: str, visitor: Visitor, *, origin: Origin, breached: Container[str]
 ) -> Enrolment:
     """Keep the password, and offer a secret that `confirm_enrolment` puts into use; asked again, another.
 
@@ -66,18 +69,19 @@ async def enrol(
         if hashed is not None:
             await save_password_hash(connection, person.id, hashed, at=at)
         await offer_totp(connection, sealed.key, person.id, secret, at=at)
+        await _write_down(connection, "person.enrolment-begun", opened, sealed, origin, at)
     uri = totp.provisioning_uri(secret.secret, issuer=ISSUER, account=person.profile.email)
     return Enrolment(totp.base32(secret.secret), uri)
 
 
 async def confirm_enrolment(
-    connection: AsyncConnection, door: Door, invitation: str, code: str
+    connection: AsyncConnection, door: Door, invitation: str, code: str, *, origin: Origin
 ) -> tuple[str, ...]:
     """Put the authenticator into use and the person with it; returns new recovery codes, shown once.
 
     Raises InvitationInvalid and CodeRefused.
     """
-    _, sealed = await _invited(connection, door, invitation)
+    opened, sealed = await _invited(connection, door, invitation)
     person, at = sealed.person, door.clock.now()
     offered = await load_totp(connection, sealed.key, person.id, confirmed=False)
     step = None if offered is None else totp.matching_step(offered.secret, code, at=at, after=0)
@@ -87,6 +91,7 @@ async def confirm_enrolment(
     await close_invitations(connection, person.id, at=at)
     active = replace(person, state=moved(person.state, PersonState.ACTIVE), sessions_since=at, updated_at=at)
     await save_person(connection, active)
+    await _write_down(connection, "person.enrolled", opened, sealed, origin, at)
     return await renew_recovery_codes(connection, door, sealed)
 
 
@@ -100,6 +105,26 @@ async def renew_recovery_codes(
     kept = [recovery.digest(code, key=key, person=str(person)) for code in canonical]
     await replace_recovery_codes(connection, person, kept, at=door.clock.now())
     return codes
+
+
+async def _write_down(
+    connection: AsyncConnection,
+    action: str,
+    invitation: Invitation,
+    sealed: SealedPerson,
+    origin: Origin,
+    at: datetime,
+) -> None:
+    """In the name of the person, who has shown the invitation."""
+    person = sealed.person
+    caller = Client(person.client_id, frozenset(), f"invitation:{invitation.id}", f"person:{person.id}")
+    entry = Entry(
+        action=action,
+        subject_type="person",
+        subject=str(person.id),
+        after={"purpose": invitation.purpose},
+    )
+    await record(connection, origin.known_as(caller), entry, at=at)
 
 
 def invitation_digest(text: str) -> bytes:

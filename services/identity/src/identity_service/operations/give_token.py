@@ -2,6 +2,7 @@
 
 from service_kit import access
 from service_kit.access import Role
+from service_kit.audit import Origin
 
 from identity_service.domain.person import PersonState
 from identity_service.domain.session import SessionEnded
@@ -14,7 +15,7 @@ from identity_service.persistence.people import lock_person
 METHODS = ("pwd", "otp")
 
 
-async def give_token(maker: TokenMaker, door: Door, opened: OpenSession) -> IssuedToken:
+async def give_token(maker: TokenMaker, door: Door, opened: OpenSession, *, origin: Origin) -> IssuedToken:
     """With the scopes of the person's roles. Raises SessionEnded for who was shut out meanwhile."""
     session = opened.session
     async with door.database.transaction() as connection:
@@ -33,6 +34,7 @@ async def give_token(maker: TokenMaker, door: Door, opened: OpenSession) -> Issu
             client_id=person.client_id,
             scopes=access.scopes_of(Role(role) for role in person.roles),
             maker=maker,
+            origin=origin,
             more={
                 "auth_time": int(session.begun_at.timestamp()),
                 "amr": list(METHODS),

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.auth import key_digest
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
@@ -31,7 +33,7 @@ class IssueKey:
     label: str
     scopes: frozenset[str] | None
     not_after: datetime | None
-    author: str
+    origin: Origin
 
 
 async def issue_key(
@@ -60,8 +62,21 @@ async def issue_key(
         issued_at=at,
         not_after=command.not_after,
     )
-    await keep_new_key(connection, key, written, maker=maker, author=command.author)
+    await keep_new_key(connection, key, written, maker=maker, author=command.origin.actor)
+    entry = Entry(
+        action="key.issued",
+        subject_type="key",
+        subject=str(key.id),
+        after=key_facts(key),
+        client_id=client.id,
+    )
+    await record(connection, command.origin, entry, at=at)
     return key, written
+
+
+def key_facts(key: ApiKey) -> dict[str, Any]:
+    """What the audit log tells of a key."""
+    return {"prefix": key.prefix, "label": key.label, "scopes": key.scopes, "not_after": key.not_after}
 
 
 async def keep_new_key(

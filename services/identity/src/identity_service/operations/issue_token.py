@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -50,6 +51,7 @@ async def issue_token(
     client_id: str,
     scopes: frozenset[str],
     maker: TokenMaker,
+    origin: Origin,
     more: Mapping[str, Any] | None = None,
 ) -> IssuedToken:
     """A token that says who acts (`client:<id>`, `person:<uuid>`), for which client, and what it may do.
@@ -69,4 +71,12 @@ async def issue_token(
         issued_at=maker.clock.now(),
         more=more,
     )
+    # What is done with the token is told by its id: here stands whom and what it was given for.
+    entry = Entry(
+        action="token.issued",
+        subject_type="token",
+        subject=str(claims.token_id),
+        after={"scopes": scopes, "kid": key.kid},
+    )
+    await record(connection, origin, entry, at=claims.issued_at)
     return IssuedToken(write_token(claims, kid=key.kid, sign=maker.seal.open(key).sign), claims)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +18,7 @@ class RegisterClient:
     client_id: str
     name: str
     scopes: frozenset[str]
-    author: str
+    origin: Origin
 
 
 async def register_client(
@@ -43,9 +44,17 @@ async def register_client(
             client_id=client.id,
             change=ClientChange.REGISTERED,
             reason=None,
-            author=command.author,
+            author=command.origin.actor,
             at=at,
         )
+        entry = Entry(
+            action="client.registered",
+            subject_type="client",
+            subject=client.id,
+            after={"name": client.name, "scopes": client.scopes, "status": client.status},
+            client_id=client.id,
+        )
+        await record(connection, command.origin, entry, at=at)
         return client, True
     standing = await clients.load(connection, client.id)
     if standing is None or (standing.name, standing.scopes) != (client.name, client.scopes):

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from identity_service.domain.api_key import ApiKey, KeyChange, KeyNotFound
 from identity_service.domain.revocation import RevocationKind, all_tokens_of
+from identity_service.operations.issue_key import key_facts
 from identity_service.persistence import api_keys, clients, revocations
 
 
@@ -19,7 +21,7 @@ class RevokeKey:
     client_id: str
     key_id: UUID
     reason: str
-    author: str
+    origin: Origin
 
 
 async def revoke_key(
@@ -45,11 +47,20 @@ async def revoke_key(
         key_id=key.id,
         change=KeyChange.REVOKED,
         reason=command.reason,
-        author=command.author,
+        author=command.origin.actor,
         at=at,
     )
     revocation = all_tokens_of(
-        RevocationKind.CLIENT, key.client_id, author=command.author, at=at, revocation_id=new_id()
+        RevocationKind.CLIENT, key.client_id, author=command.origin.actor, at=at, revocation_id=new_id()
     )
     await revocations.add(connection, revocation)
+    entry = Entry(
+        action="key.revoked",
+        subject_type="key",
+        subject=str(key.id),
+        before=key_facts(key),
+        reason=command.reason,
+        client_id=key.client_id,
+    )
+    await record(connection, command.origin, entry, at=at)
     return revoked

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +21,13 @@ class TokenOfAnother(Exception):
 
 
 async def revoke_token(
-    connection: AsyncConnection, token: str, *, client_id: str, clock: Clock, new_id: IdFactory
+    connection: AsyncConnection,
+    token: str,
+    *,
+    client_id: str,
+    origin: Origin,
+    clock: Clock,
+    new_id: IdFactory,
 ) -> bool:
     """Whether there was anything to revoke: what is no token of ours, or has expired, opens nothing anyway.
 
@@ -46,6 +53,8 @@ async def revoke_token(
         revoked_at=at,
     )
     await revocations.add(connection, revocation)
+    entry = Entry(action="token.revoked", subject_type="token", subject=claims["jti"])
+    await record(connection, origin, entry, at=at)
     return True
 
 

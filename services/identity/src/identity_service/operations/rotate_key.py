@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +18,7 @@ from identity_service.domain.api_key import (
     write_key,
 )
 from identity_service.domain.client import ClientNotFound
-from identity_service.operations.issue_key import KeyMaker, keep_new_key
+from identity_service.operations.issue_key import KeyMaker, keep_new_key, key_facts
 from identity_service.persistence import api_keys, clients
 
 
@@ -28,7 +29,7 @@ class RotateKey:
     client_id: str
     key_id: UUID
     overlap: timedelta
-    author: str
+    origin: Origin
 
 
 async def rotate_key(
@@ -61,7 +62,7 @@ async def rotate_key(
         last_used_at=None,
     )
     ending = old.ending(at + command.overlap)
-    await keep_new_key(connection, key, written, maker=maker, author=command.author)
+    await keep_new_key(connection, key, written, maker=maker, author=command.origin.actor)
     await api_keys.save_end(connection, ending)
     await api_keys.record_change(
         connection,
@@ -69,7 +70,16 @@ async def rotate_key(
         key_id=old.id,
         change=KeyChange.REPLACED,
         reason=None,
-        author=command.author,
+        author=command.origin.actor,
         at=at,
     )
+    entry = Entry(
+        action="key.rotated",
+        subject_type="key",
+        subject=str(old.id),
+        before=key_facts(old),
+        after={"expires_at": ending.not_after, "key_id": key.id, **key_facts(key)},
+        client_id=client.id,
+    )
+    await record(connection, command.origin, entry, at=at)
     return key, written, ending

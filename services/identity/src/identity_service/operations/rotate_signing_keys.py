@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,7 +42,7 @@ async def rotate_signing_keys(
     connection: AsyncConnection,
     *,
     overlap: timedelta,
-    author: str,
+    origin: Origin,
     seal: KeySeal,
     clock: Clock,
     new_id: IdFactory,
@@ -68,7 +69,15 @@ async def rotate_signing_keys(
     await signing_keys.save_state(connection, active)
     await signing_keys.insert(connection, fresh)
     for key in (retired, active, fresh):
-        await signing_keys.record_change(connection, key, change_id=new_id(), author=author, at=at)
+        await signing_keys.record_change(connection, key, change_id=new_id(), author=origin.actor, at=at)
+    entry = Entry(
+        action="signing-key.rotated",
+        subject_type="signing-key",
+        subject=active.kid,
+        before={"kid": retired.kid},
+        after={"kid": active.kid, "verify_until": retired.verify_until},
+    )
+    await record(connection, origin, entry, at=at)
     return (retired, active, fresh)
 
 

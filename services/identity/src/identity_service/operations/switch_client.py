@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service_kit.audit import Entry, Origin, record
 from service_kit.clock import Clock
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +19,7 @@ class SwitchClient:
     client_id: str
     status: ClientStatus
     reason: str
-    author: str
+    origin: Origin
 
 
 async def switch_client(
@@ -44,12 +45,22 @@ async def switch_client(
         client_id=client.id,
         change=ClientChange.SUSPENDED if shut_out else ClientChange.RESUMED,
         reason=command.reason,
-        author=command.author,
+        author=command.origin.actor,
         at=at,
     )
     if shut_out:
         revocation = all_tokens_of(
-            RevocationKind.CLIENT, client.id, author=command.author, at=at, revocation_id=new_id()
+            RevocationKind.CLIENT, client.id, author=command.origin.actor, at=at, revocation_id=new_id()
         )
         await revocations.add(connection, revocation)
+    entry = Entry(
+        action="client.suspended" if shut_out else "client.resumed",
+        subject_type="client",
+        subject=client.id,
+        before={"status": client.status},
+        after={"status": switched.status},
+        reason=command.reason,
+        client_id=client.id,
+    )
+    await record(connection, command.origin, entry, at=at)
     return switched

@@ -4,6 +4,8 @@ import contextlib
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from service_kit.audit import Entry, Origin, record
+
 from identity_service.domain.person import Person, PersonState
 from identity_service.domain.session import FRESH, SecondFactorStale, Session, SessionEnded
 from identity_service.domain.sign_in import SignInRefused, SignInUnavailable
@@ -67,7 +69,7 @@ async def step_up(door: Door, opened: OpenSession, code: str, visitor: Visitor) 
     return OpenSession(session, person, text)
 
 
-async def new_recovery_codes(door: Door, opened: OpenSession) -> tuple[str, ...]:
+async def new_recovery_codes(door: Door, opened: OpenSession, *, origin: Origin) -> tuple[str, ...]:
     """Ten new codes in place of what is left. Raises SecondFactorStale for a second factor of long ago."""
     if door.clock.now() - opened.session.second_factor_at > FRESH:
         raise SecondFactorStale
@@ -75,18 +77,28 @@ async def new_recovery_codes(door: Door, opened: OpenSession) -> tuple[str, ...]
         sealed = await lock_person(connection, door.directory, opened.person.id)
         if sealed is None or sealed.person.state is not PersonState.ACTIVE:
             raise SessionEnded
+        entry = Entry(action="recovery-codes.renewed", subject_type="person", subject=str(opened.person.id))
+        await record(connection, origin, entry, at=door.clock.now())
         return await renew_recovery_codes(connection, door, sealed)
 
 
-async def end_session(door: Door, person: UUID, session: UUID, *, author: str | None = None) -> bool:
+async def end_session(door: Door, person: Person, session: UUID, *, origin: Origin) -> bool:
     """End one session, and with it the person's tokens: other sessions fetch new ones. Whether there was one.
 
     Raises SignInUnavailable.
     """
-    if not await door.sessions.end(person, session):
+    if not await door.sessions.end(person.id, session):
         return False
     async with door.database.transaction() as connection:
-        await revoke_person(connection, door, person, author=author or f"person:{person}")
+        await revoke_person(connection, door, person.id, author=origin.actor)
+        entry = Entry(
+            action="session.ended",
+            subject_type="session",
+            subject=str(session),
+            after={"person_id": person.id},
+            client_id=person.client_id,
+        )
+        await record(connection, origin, entry, at=door.clock.now())
     return True
 
 
