@@ -1,4 +1,4 @@
-"""No route changes anything unseen: each writes the audit log, or makes an append-only record that tells it."""
+"""No route changes anything unseen: each writes the audit log, or makes an append-only record of its own."""
 
 from collections.abc import Mapping
 

@@ -42,6 +42,7 @@ ACTIONS = {
     ("POST", "/v1/enrolment/confirm"): "person.enrolled",
     ("DELETE", "/v1/session"): "session.ended",
     ("POST", "/v1/session/token"): "token.issued",
+    ("POST", "/v1/session/password"): "password.changed",
     ("POST", "/v1/session/recovery-codes"): "recovery-codes.renewed",
     ("DELETE", "/v1/sessions/{session_id}"): "session.ended",
     ("GET", "/v1/audit"): "audit.read",
@@ -190,6 +191,8 @@ async def _live_a_session(office: Office, watch: Watch) -> None:
     listed = (await person.ask("GET", "/v1/sessions")).json()["items"]
     other = next(one["id"] for one in listed if not one["current"])
     await watch.browser(person, "DELETE", "/v1/sessions/{session_id}", session_id=other)
+    body = {"current_password": person.password, "password": "an owl over the other ledger"}
+    await watch.browser(person, "POST", "/v1/session/password", body)
     await watch.browser(person, "DELETE", "/v1/session")
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from florin.commands import (
     access,
     api_docs,
+    audit,
     customers,
     dashboards,
     demo,
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 FAMILIES = (
-    *(lifecycle, provisioning, demo, importing, verification, watch, parked),
+    *(lifecycle, provisioning, demo, importing, verification, audit, watch, parked),
     *(proposals, customers, access, roles, users, latency, api_docs, dashboards),
 )
 for family in FAMILIES:

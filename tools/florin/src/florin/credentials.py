@@ -19,7 +19,7 @@ EVERYDAY = (
     *("payments:write", "payments:read", "accounts:write", "accounts:read", "reviews:read", "reviews:decide"),
     *("rules:read", "rules:write", "webhooks:write", "webhooks:read"),
 )
-ELEVATED = ("withdrawals:write", "settlement:write", "limits:write", "kyc:decide")
+ELEVATED = ("withdrawals:write", "settlement:write", "limits:write", "kyc:decide", "audit:read")
 
 
 @dataclass(frozen=True)

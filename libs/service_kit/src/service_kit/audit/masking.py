@@ -19,7 +19,8 @@ _THINGS = """
     prefix proposal_id session_id settlement
 """
 _STANDING = """
-    currency decision direction event_types kind kyc_level level policy purpose requested_level roles scopes state status time_zone version
+    currency decision direction event_types kind kyc_level level policy purpose
+    requested_level roles scopes state status time_zone version
 """
 _AMOUNTS = """
     amount_minor opening_balance_minor overdraft_minor

@@ -76,13 +76,13 @@ def _add_own(router: APIRouter, parts: PeopleParts) -> None:
 
     @router.post("/session/password", summary="Choose another password")
     async def put_password(
-        body: PasswordChangeIn, opened: Current, request: Request, response: Response
+        body: PasswordChangeIn, opened: Current, origin: Audited, request: Request, response: Response
     ) -> SignedIn:
         """Asks for the one there is, and for a fresh second factor. Every other session and all tokens of the
         person stop at once; this one goes on under another cookie."""
         command = ChangePassword(body.current_password, body.password)
         renewed = await change_password(
-            parts.door, opened, command, visitor_of(request), breached=parts.breached
+            parts.door, opened, command, visitor_of(request), origin=origin, breached=parts.breached
         )
         give_cookie(response, renewed.text)
         return _signed_in(renewed)

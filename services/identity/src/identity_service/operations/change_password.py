@@ -3,6 +3,8 @@
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
+from service_kit.audit import Entry, Origin, record
+
 from identity_service.domain.password import PasswordRefused, normalised, refuse_unfit
 from identity_service.domain.person import PersonState
 from identity_service.domain.session import FRESH, SecondFactorStale, SessionEnded
@@ -25,7 +27,13 @@ class ChangePassword:
 
 
 async def change_password(
-    door: Door, opened: OpenSession, command: ChangePassword, visitor: Visitor, *, breached: Container[str]
+    door: Door,
+    opened: OpenSession,
+    command: ChangePassword,
+    visitor: Visitor,
+    *,
+    origin: Origin,
+    breached: Container[str],
 ) -> OpenSession:
     """The same browser's session, begun anew: every other session and all tokens of the person have ended.
 
@@ -52,7 +60,9 @@ async def change_password(
         await save_password_hash(connection, person.id, hashed, at=at)
         changed = replace(sealed.person, sessions_since=at, updated_at=at)
         await save_person(connection, changed)
-        await revoke_person(connection, door, person.id, author=f"person:{person.id}")
+        await revoke_person(connection, door, person.id, author=origin.actor)
+        entry = Entry(action="password.changed", subject_type="person", subject=str(person.id))
+        await record(connection, origin, entry, at=at)
     await forget_sessions(door, person.id)
     session = opened.session.begun_anew(now=at)
     return OpenSession(session, changed, await door.sessions.begin(session))

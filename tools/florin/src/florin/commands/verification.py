@@ -29,10 +29,21 @@ def verify_all(
     settle_seconds: Annotated[
         float, typer.Option("--settle-seconds", min=0, help="How long to wait for quiet first.")
     ] = SETTLE_S,
+    audit_head: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--audit-head",
+            metavar="SERVICE:POSITION:HASH",
+            help="Where an audit chain ended, as `florin audit --head` told it; once for each.",
+        ),
+    ] = None,
 ) -> None:
     """Check the invariants from the data of all services; name the first offender of each. Exit status 1 if
     any fails."""
+    from florin.audit_heads import read_heads
     from florin.verification.report import verify
+
+    heads = read_heads(audit_head or ())
 
     surroundings = stack_here().surroundings
     errors = Console(stderr=True)
@@ -41,7 +52,7 @@ def verify_all(
         def begin(check: "Check") -> None:
             status.update(f"{check.invariant}. {check.name}")
 
-        report = asyncio.run(verify(surroundings, settle_s=settle_seconds, begin=begin))
+        report = asyncio.run(verify(surroundings, settle_s=settle_seconds, heads=heads, begin=begin))
     if as_json:
         typer.echo(json.dumps(report.document(), indent=1))
     else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import asyncpg
+from service_kit.audit.chain import Head
 
 # By the section "What must always hold".
 INVARIANTS: Mapping[int, str] = {
@@ -28,12 +29,14 @@ class Audit:
     """What checks look at. `snapshot` is a transaction that sees one instant.
 
     `depths` are the frames in each queue, None if the broker was not asked; `quiet` whether outboxes and
-    queues were empty just before; `log_files` and `secrets` are for the search for one in the other.
+    queues were empty just before; `heads` are where audit chains ended earlier, as was kept elsewhere;
+    `log_files` and `secrets` are for the search for one in the other.
     """
 
     snapshot: Snapshot
     depths: Mapping[str, int] | None = None
     quiet: bool = True
+    heads: Mapping[str, Head] = field(default_factory=dict)
     log_files: tuple[str, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 

@@ -11,6 +11,7 @@ import asyncpg
 from messaging import topology
 from messaging.broker import BROKER_ERRORS, open_channel
 from messaging.failures import BrokerUnavailable, TopologyMissing
+from service_kit.audit.chain import Head
 
 from florin.credentials import Credentials
 from florin.environment import Surroundings
@@ -20,6 +21,7 @@ from florin.verification import (
     SETTLE_S,
     agreement,
     append_only,
+    audit_log,
     customers,
     hashes,
     holds,
@@ -48,6 +50,7 @@ CHECKS: tuple[Check, ...] = tuple(
             *agreement.AGREED,
             *quiet.CHECKS,
             *hashes.CHECKS,
+            *audit_log.CHECKS,
             *append_only.CHECKS,
             *metadata.CHECKS,
         ),
@@ -123,16 +126,24 @@ async def verify(
     surroundings: Surroundings,
     *,
     settle_s: float = SETTLE_S,
+    heads: Mapping[str, Head] | None = None,
     begin: Callable[[Check], None] = lambda _check: None,
 ) -> Report:
-    """Waits up to `settle_s` for quiet, then runs all checks on one snapshot; raises OSError or asyncpg's."""
+    """Waits up to `settle_s` for quiet, then runs all checks on one snapshot, of audit chains against `heads`
+    too, where they ended earlier; raises OSError or asyncpg's."""
     depths, is_quiet = await _settle(surroundings, settle_s)
     logs = sorted(str(path) for path in (surroundings.run_dir / "logs").glob("*.log*"))
     async with snapshot(surroundings.role_url(AUDITOR)) as connection:
         audit = Audit(
-            connection, depths, is_quiet, log_files=tuple(logs), secrets=secrets_of(surroundings.credentials)
+            connection,
+            depths,
+            is_quiet,
+            heads=heads or {},
+            log_files=tuple(logs),
+            secrets=secrets_of(surroundings.credentials),
         )
-        return await run(audit, begin=begin)
+        checks = (*CHECKS, audit_log.AGAINST_HEADS) if heads else CHECKS
+        return await run(audit, checks, begin=begin)
 
 
 async def run(

@@ -1,0 +1,117 @@
+"""audit: who did what, and where the chains of it end."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from florin.errors import StackError
+from florin.services import PROCESSES
+from florin.stack import stack_here
+
+console = Console(highlight=False)
+# Whose log, and the key that may read it.
+AUDITORS = {"demo": "demo-office", "operator": "operator"}
+_SHOWN = 200
+Item = dict[str, Any]
+
+FilterOption = Annotated[str | None, typer.Option(help="Only entries of exactly this.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this command to the command line."""
+    app.command("audit")(audit)
+
+
+def audit(
+    service: Annotated[str | None, typer.Option("--service", help="One service instead of all.")] = None,
+    client: Annotated[str, typer.Option("--client", help="Whose log: demo or operator.")] = "demo",
+    actor: FilterOption = None,
+    action: FilterOption = None,
+    subject: FilterOption = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=_SHOWN, help="At most, of a service.")] = 20,
+    head: Annotated[
+        bool, typer.Option("--head", help="Tell where each chain ends, to be kept elsewhere, and no entries.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the audit log, newest first, through the services' own API: it is an entry of its own. With
+    `--head`, a line for each service; give them to `florin verify --audit-head` later."""
+    services = _chosen(service)
+    if head:
+        for line in asyncio.run(_heads(services)):
+            typer.echo(line)
+        return
+    if client not in AUDITORS:
+        raise StackError(f"there is no auditor's key of {client}: choose {' or '.join(AUDITORS)}")
+    wanted = {"actor": actor, "action": action, "subject": subject, "limit": limit}
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    found = asyncio.run(_entries(services, AUDITORS[client], asked))
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        _show(found)
+
+
+async def _entries(services: Sequence[str], client: str, asked: dict[str, Any]) -> list[Item]:
+    from florin.clients import api_client
+
+    found: list[Item] = []
+    for service in services:
+        async with api_client(stack_here().surroundings, service, client=client) as http:
+            answer = await http.get("/v1/audit", params=asked)
+        if not answer.is_success:
+            raise StackError(f"{service} does not tell its audit log: {answer.text}")
+        found += [{"service": service, **item} for item in answer.json()["items"]]
+    return sorted(found, key=lambda item: str(item["at"]), reverse=True)
+
+
+async def _heads(services: Sequence[str]) -> list[str]:
+    from florin.audit_heads import write_head
+    from florin.provision import AUDITOR
+    from florin.verification.audit_log import heads_of
+    from florin.verification.report import snapshot
+
+    async with snapshot(stack_here().surroundings.role_url(AUDITOR)) as connection:
+        heads = await heads_of(connection)
+    return [write_head(service, heads[service]) for service in services]
+
+
+def _show(found: Sequence[Item]) -> None:
+    if not found:
+        console.print("nothing is written there")
+        return
+    table = Table("at", "service", "#", "actor", "action", "subject", "before → after", "why", "from")
+    for item in found:
+        row = (
+            str(item["at"])[:19].replace("T", " "),
+            item["service"],
+            "" if item["position"] is None else str(item["position"]),
+            item["actor"],
+            item["action"],
+            item["subject"],
+            _change(item),
+            item["reason"] or "",
+            item["address"] or "",
+        )
+        # What a caller wrote is no markup of ours.
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def _change(item: Item) -> str:
+    told = [json.dumps(item[name], ensure_ascii=False) for name in ("before", "after") if item[name]]
+    return " → ".join(told)
+
+
+def _chosen(service: str | None) -> Sequence[str]:
+    if service is None:
+        return PROCESSES
+    if service not in PROCESSES:
+        raise StackError(f"there is no service {service}: choose one of {', '.join(PROCESSES)}")
+    return (service,)
