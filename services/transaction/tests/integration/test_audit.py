@@ -11,7 +11,7 @@ from testkit.auditing import AuditLog, audited_routes
 from testkit.databases import ServiceDatabase
 from transaction_service.app import make_api
 
-from .conftest import KEYS, Service
+from .conftest import KEYS, PEOPLE, Service
 
 
 @pytest.fixture
@@ -47,6 +47,53 @@ async def test_what_is_done_to_a_payment_is_written_down_once(
     assert (await log.of(send))[1] == []
 
 
+async def test_a_reversal_limit_is_written_down_once(service: Service, log: AuditLog) -> None:
+    body = {"currency": "SEK", "amount_minor": 100, "reason": "Policy 3"}
+
+    async def send(headers: dict[str, str]) -> httpx2.Response:
+        return await service.api.put("/v1/reversal-approval-limits", json=body, headers=headers)
+
+    answer, [entry] = await log.of(send)
+    assert answer.status_code == 200, answer.text
+    assert (entry["action"], entry["subject"]) == ("reversal-limit.set", "SEK")
+    assert (entry["after"]["amount_minor"], entry["reason"]) == (100, "Policy 3")
+    assert (await log.of(send))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("word", "actions"),
+    [
+        ("approval", ["payment.reversed", "proposal.approved"]),
+        ("rejection", ["proposal.rejected"]),
+        ("withdrawal", ["proposal.withdrawn"]),
+    ],
+)
+async def test_each_word_about_a_reversal_is_written_down(
+    service: Service, log: AuditLog, word: str, actions: list[str]
+) -> None:
+    body = {"kind": "reversal", "payment_id": await service.settled(), "amount_minor": 40, "reason": "R"}
+
+    async def propose(headers: dict[str, str]) -> httpx2.Response:
+        sent = headers | {"idempotency-key": uuid4().hex}
+        return await service.people["maker"].post("/v1/proposals", json=body, headers=sent)
+
+    answer, [made] = await log.of(propose)
+    assert answer.status_code == 201, answer.text
+    assert made["action"] == "proposal.made"
+
+    async def end(headers: dict[str, str]) -> httpx2.Response:
+        who = "maker" if word == "withdrawal" else "checker"
+        path = f"/v1/proposals/{answer.json()['id']}/{word}"
+        return await service.people[who].post(path, json={"reason": "Looked"}, headers=headers)
+
+    ended, entries = await log.of(end)
+    assert ended.status_code == 200, ended.text
+    assert [entry["action"] for entry in entries] == actions
+    assert {entry["actor"] for entry in entries} == {
+        PEOPLE["maker" if word == "withdrawal" else "checker"].actor
+    }
+
+
 async def test_what_is_refused_is_not_written_down(service: Service, log: AuditLog) -> None:
     payment = await service.accepted()
     send = partial(post, service, f"/v1/payments/{payment}/reversals", {}, uuid4().hex)
@@ -70,5 +117,10 @@ def test_these_are_all_the_routes_that_write_it(service: Service) -> None:
         ("POST", "/v1/payments/{payment_id}/captures"),
         ("POST", "/v1/payments/{payment_id}/void"),
         ("POST", "/v1/payments/{payment_id}/reversals"),
+        ("PUT", "/v1/reversal-approval-limits"),
+        ("POST", "/v1/proposals"),
+        ("POST", "/v1/proposals/{proposal_id}/approval"),
+        ("POST", "/v1/proposals/{proposal_id}/rejection"),
+        ("POST", "/v1/proposals/{proposal_id}/withdrawal"),
         ("GET", "/v1/audit"),
     }

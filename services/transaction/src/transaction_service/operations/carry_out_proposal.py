@@ -62,6 +62,7 @@ async def carry_out_proposal(
             amount_minor=proposal.terms["amount_minor"],
             reference=proposal.terms.get("reference"),
             description=proposal.terms.get("description"),
+            origin=origin,
             traceparent=traceparent,
             proposal_id=proposal.id,
         )
