@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from transaction_service.domain.hold import capture_of
 from transaction_service.domain.payment import PaymentOrder
 from transaction_service.operations.accept_payments import (
+    Accepted,
     Outcome,
     PaymentRequest,
     accept_payments,

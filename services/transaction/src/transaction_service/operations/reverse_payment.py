@@ -66,7 +66,7 @@ async def reverse_payment(
             await reversal_limits.save_approved(
                 connection, outcome.payment.id, proposal_id=command.proposal_id
             )
-        entry = follow_up_entry("payment.reversed", original.id, outcome.payment)
+        entry = follow_up_entry("payment.reversed", command.payment_id, outcome.payment)
         await record(connection, command.origin, entry, at=at)
     return outcome
 
