@@ -201,11 +201,38 @@ async def _issue_keys(made: Tenant) -> None:
 
 
 async def _invite_people(made: Tenant) -> None:
-    for _ in range(2):
-        email = f"{uuid4().hex}@example.com"
-        body = {"name": "Jana Nová", "email": email, "roles": ["operator"]}
-        invited = await made.make("identity", "POST", "/v1/people", body)
-    made.ids["person_id"] = invited["person"]["id"]
+    invited = await sign_somebody_in(made)
+    made.ids |= {"person_id": invited.id, "session_id": invited.session}
+    made.cookie = invited.cookie
+    made.secrets += invited.secrets
+    await made.make(
+        "identity",
+        "POST",
+        "/v1/people",
+        {"name": "Jan Nový", "email": f"{uuid4().hex}@example.com", "roles": ["auditor"]},
+    )
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """A person who is signed in: `totp_secret` is what their authenticator holds."""
+
+    id: str
+    session: str
+    cookie: str
+    totp_secret: bytes
+    secrets: tuple[str, ...]
+
+    def next_code(self) -> str:
+        """What the authenticator will show at its next turn, which is good already."""
+        return totp.code_at(self.totp_secret, int(time.time()) // totp.STEP_S + 1)
+
+
+async def sign_somebody_in(made: Tenant) -> Somebody:
+    """A new person of the client, by an invitation, a password, an authenticator and a recovery code."""
+    email = f"{uuid4().hex}@example.com"
+    body = {"name": "Jana Nová", "email": email, "roles": ["operator"]}
+    invited = await made.make("identity", "POST", "/v1/people", body)
     text = invited["invitation"]
 
     async def browse(path: str, body: Mapping[str, str]) -> httpx2.Response:
@@ -213,14 +240,18 @@ async def _invite_people(made: Tenant) -> None:
         assert answer.is_success, answer.text
         return answer
 
-    enrolled = await browse("/v1/enrolment", {"invitation": text, "password": PASSWORD})
-    secret = base64.b32decode(enrolled.json()["secret"] + "=" * (-len(enrolled.json()["secret"]) % 8))
+    enrolled = (await browse("/v1/enrolment", {"invitation": text, "password": PASSWORD})).json()
+    secret = base64.b32decode(enrolled["secret"] + "=" * (-len(enrolled["secret"]) % 8))
     code = totp.code_at(secret, int(time.time()) // totp.STEP_S)
     codes = (await browse("/v1/enrolment/confirm", {"invitation": text, "code": code})).json()
     who = {"client": made.name, "email": email, "password": PASSWORD}
     challenge = (await browse("/v1/sign-in", who)).json()["challenge"]
     shown = {"challenge": challenge, "code": codes["recovery_codes"][0]}
     signed_in = await browse("/v1/sign-in/second-factor", shown)
-    made.cookie = signed_in.headers["set-cookie"].partition("=")[2].partition(";")[0].strip('"')
-    made.secrets += [text, enrolled.json()["secret"], *codes["recovery_codes"], challenge]
-    made.ids["session_id"] = signed_in.json()["session"]["id"]
+    return Somebody(
+        id=invited["person"]["id"],
+        session=signed_in.json()["session"]["id"],
+        cookie=signed_in.headers["set-cookie"].partition("=")[2].partition(";")[0].strip('"'),
+        totp_secret=secret,
+        secrets=(text, enrolled["secret"], *codes["recovery_codes"], challenge),
+    )

@@ -82,5 +82,5 @@ async def test_a_key_that_is_needed_is_not_dropped(running: RunningServices) -> 
     with pytest.raises(StackError, match="no key 'kek-99'"):
         await person_keys.drop(surroundings, "kek-99", now=now)
     person_keys.add_key(path, now=now)
-    with pytest.raises(StackError, match="people's keys are kept under"):
+    with pytest.raises(StackError, match="keys are kept under"):
         await person_keys.drop(surroundings, active, now=now + timedelta(minutes=3))

@@ -19,6 +19,7 @@ from service_kit.key_encryption_keys import KeyEncryptionKeys
 from service_kit.lifecycle import Process, Role
 from service_kit.telemetry import configure_logging
 from service_kit.vault import Vault
+from service_kit.wrapped_keys import rotate_keys
 
 from account_service.api.collection_routes import collection_routes
 from account_service.api.customer_reading_routes import customer_reading_routes
@@ -37,8 +38,8 @@ from account_service.api.statement_routes import statement_routes
 from account_service.api.writing_routes import writing_routes
 from account_service.consumers.expiry import HoldExpiry
 from account_service.consumers.posting_requested import PostRequestedPayments
-from account_service.operations.rotate_keys import rotate_keys
 from account_service.operations.seal_holders import seal_holders
+from account_service.persistence.wrapped_keys import KEPT
 from account_service.settings import AccountSettings
 
 SERVICE = AccountSettings.service
@@ -116,7 +117,7 @@ async def rotate() -> None:
     settings = AccountSettings.read()
     configure_logging(service=SERVICE, level=settings.log_level)
     async with _as_owner(settings) as database:
-        rotation = await rotate_keys(database, open_vault(settings))
+        rotation = await rotate_keys(database, open_vault(settings), KEPT)
     _log.info("wrapped people's keys anew", rewrapped=rotation.rewrapped, kept=dict(rotation.kept))
     if rotation.broken:
         _log.error("keys that do not unwrap were left as they are", rows=list(rotation.broken))

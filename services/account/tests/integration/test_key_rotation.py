@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 from account_service.operations.read_customers import read_customer
-from account_service.operations.rotate_keys import rotate_keys
 from account_service.operations.seal_holders import seal_holders
+from account_service.persistence.wrapped_keys import KEPT
 from service_kit.database import Database
 from service_kit.key_encryption_keys import (
     KeyEncryptionKey,
@@ -14,6 +14,7 @@ from service_kit.key_encryption_keys import (
     UnknownKeyEncryptionKey,
 )
 from service_kit.vault import Vault
+from service_kit.wrapped_keys import rotate_keys
 from testkit.databases import ServiceDatabase, connect
 
 from .bank import Bank, name, terms
@@ -57,10 +58,10 @@ async def test_all_keys_come_under_the_newest_and_the_old_one_can_be_dropped(
     both, new = ring.vault(ring.retired, ring.second), ring.vault(ring.second)
     owner = Database(account_database.owner_url, pool_size=1)
     try:
-        rotation = await rotate_keys(owner, both, batch=3)
+        rotation = await rotate_keys(owner, both, KEPT, batch=3)
         assert rotation.kept.keys() == {"kek-2"}
         assert rotation.rewrapped == sum(rotation.kept.values()) >= 8
-        again = await rotate_keys(owner, both, batch=3)
+        again = await rotate_keys(owner, both, KEPT, batch=3)
         assert (again.rewrapped, again.kept) == (0, rotation.kept)
         for customer in people:
             assert await read(bank, customer, new) == "Jana Nová"
@@ -72,7 +73,7 @@ async def test_all_keys_come_under_the_newest_and_the_old_one_can_be_dropped(
         assert row.count == 1
         # Back again, for the tests that share this database.
         back = KeyEncryptionKey("kek-2", ring.second.secret, active=False)
-        await rotate_keys(owner, ring.vault(ring.first, back), batch=1000)
+        await rotate_keys(owner, ring.vault(ring.first, back), KEPT, batch=1000)
     finally:
         await owner.close()
     assert await read(bank, people[0]) == "Jana Nová"
@@ -86,7 +87,7 @@ async def test_a_rotation_without_the_old_key_changes_nothing(
     owner = Database(account_database.owner_url, pool_size=1)
     try:
         with pytest.raises(UnknownKeyEncryptionKey):
-            await rotate_keys(owner, ring.vault(ring.second))
+            await rotate_keys(owner, ring.vault(ring.second), KEPT)
     finally:
         await owner.close()
     assert await read(bank, customer) == "Jana Nová"
@@ -104,11 +105,11 @@ async def test_a_key_that_cannot_be_unwrapped_stops_no_other(
     ring = Ring(bank)
     owner = Database(account_database.owner_url, pool_size=1)
     try:
-        rotation = await rotate_keys(owner, ring.vault(ring.retired, ring.second), batch=1)
+        rotation = await rotate_keys(owner, ring.vault(ring.retired, ring.second), KEPT, batch=1)
         assert (rotation.broken, rotation.kept["kek-1"]) == ((f"customers {broken}",), 1)
         assert await read(bank, sound, ring.vault(ring.second)) == "Jana Nová"
         back = KeyEncryptionKey("kek-2", ring.second.secret, active=False)
-        await rotate_keys(owner, ring.vault(ring.first, back))
+        await rotate_keys(owner, ring.vault(ring.first, back), KEPT)
     finally:
         await owner.close()
 

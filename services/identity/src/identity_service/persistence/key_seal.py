@@ -4,6 +4,7 @@ Format: 12 bytes of nonce, then ciphertext and tag.
 """
 
 import os
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +25,16 @@ class KeySeal:
 
     def __init__(self, keys: KeyEncryptionKeys) -> None:
         self._keys = keys
+
+    @property
+    def active_key_id(self) -> str:
+        """The id of the key-encryption key that seals at present."""
+        return self._keys.active().id
+
+    def resealed(self, key: SigningKey) -> SigningKey:
+        """The same key, sealed under the active key-encryption key; raises as `open` does."""
+        sealed, wrapping = self.seal(self.open(key), key.kid)
+        return replace(key, sealed=sealed, key_encryption_key=wrapping)
 
     def seal(self, private_key: Ed25519PrivateKey, kid: str) -> tuple[bytes, str]:
         """The private key so that only its own row opens it, and the id of the key-encryption key."""

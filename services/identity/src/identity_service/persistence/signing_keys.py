@@ -36,6 +36,15 @@ _SAVE = text(
     WHERE kid = :kid
     """
 )
+_OF_OTHERS = text(
+    f"SELECT {_COLUMNS} FROM signing_keys WHERE key_encryption_key <> :active ORDER BY kid"  # noqa: S608
+)
+_SAVE_SEAL = text(
+    """
+    UPDATE signing_keys SET sealed_key = :sealed_key, key_encryption_key = :key_encryption_key
+    WHERE kid = :kid
+    """
+)
 _RECORD = text(
     """
     INSERT INTO signing_key_changes (id, kid, state, author, changed_at)
@@ -79,6 +88,17 @@ async def insert(connection: AsyncConnection, key: SigningKey) -> None:
 async def save_state(connection: AsyncConnection, key: SigningKey) -> None:
     """Keep where the key stands."""
     await connection.execute(_SAVE, _standing(key))
+
+
+async def sealed_by_others(connection: AsyncConnection, *, active: str) -> Sequence[SigningKey]:
+    """Every key that is not sealed under the active key-encryption key."""
+    return [_key(row) for row in await connection.execute(_OF_OTHERS, {"active": active})]
+
+
+async def save_seal(connection: AsyncConnection, key: SigningKey) -> None:
+    """Keep the private half as it is sealed now."""
+    parameters = {"kid": key.kid, "sealed_key": key.sealed, "key_encryption_key": key.key_encryption_key}
+    await connection.execute(_SAVE_SEAL, parameters)
 
 
 async def record_change(

@@ -11,6 +11,9 @@ from rich.table import Table
 from service_kit.access import Role
 
 from florin.administration import Administration, Item
+from florin.commands import encryption_keys
+from florin.commands.encryption_keys import KeepOption, KeyArgument
+from florin.environment import KEEPS_CLIENTS
 from florin.stack import stack_here
 
 console = Console(highlight=False)
@@ -35,6 +38,8 @@ def register(app: typer.Typer) -> None:
     users.command("enable")(enable)
     users.command("invite-again")(invite_again)
     users.command("reset-second-factor")(reset_second_factor)
+    users.command("rotate-keys")(rotate_keys)
+    users.command("drop-key")(drop_key)
     app.add_typer(users, name="users")
 
 
@@ -79,6 +84,17 @@ def invite_again(person: PersonArgument) -> None:
 def reset_second_factor(person: PersonArgument) -> None:
     """End a person's authenticator, recovery codes and sessions; the invitation leads to new ones."""
     _show_invited(_ask(lambda office: office.reset_second_factor(str(person))))
+
+
+def rotate_keys(*, keep: KeepOption = False) -> None:
+    """Make a new key-encryption key and bring under it what people sign in by, and the keys that sign tokens,
+    while the service runs. Exit status 1 when some cannot be brought over."""
+    encryption_keys.rotate(KEEPS_CLIENTS, keep=keep)
+
+
+def drop_key(key_id: KeyArgument) -> None:
+    """Forget a key-encryption key for good. Refused while anything is kept under it."""
+    encryption_keys.drop(KEEPS_CLIENTS, key_id)
 
 
 def _ask(question: Callable[[Administration], Awaitable[Answer]]) -> Answer:
