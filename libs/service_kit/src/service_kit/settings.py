@@ -79,7 +79,7 @@ class ServiceSettings(BaseSettings):
 
     # The collector of traces; none, and nothing is recorded. A caller's own decision to record stands.
     otlp_endpoint: str | None = Field(default=None, pattern=_HTTP_URL)
-    trace_share: float = Field(default=0.05, ge=0, le=1)
+    trace_share: float = Field(default=0.01, ge=0, le=1)
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     environment: Environment = "production"

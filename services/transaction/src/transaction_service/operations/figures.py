@@ -6,8 +6,10 @@ Noted within the transaction and counted once it has committed, so that what was
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from messaging import notes
+from prometheus_client import Counter, Histogram
 from service_kit.telemetry import counter, histogram
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -74,21 +76,42 @@ def _noted(connection: AsyncConnection) -> list[Payment | _Moved]:
 
 def _count_accepted(payment: Payment) -> None:
     order = payment.order
-    _ACCEPTED.labels(order.kind.value).inc()
+    _accepted(order.kind).inc()
     if order.kind is not Kind.CAPTURE:
-        _AMOUNT.labels("accepted", order.currency).inc(order.amount_minor)
+        _amount("accepted", order.currency).inc(order.amount_minor)
 
 
 def _count_moves(moved: _Moved) -> None:
     order = moved.payment.order
     for step in moved.moves:
         reason = _reason(step.reason) if step.status is Status.REJECTED else ""
-        _MOVES.labels(step.status.value, reason).inc()
+        _moves(step.status, reason).inc()
         if step.status is Status.SETTLED:
             taken = (step.occurred_at - moved.payment.created_at).total_seconds()
-            _SETTLE_SECONDS.labels(_way(moved)).observe(max(0.0, taken))
+            _settle_seconds(_way(moved)).observe(max(0.0, taken))
             if order.hold is None:
-                _AMOUNT.labels("settled", order.currency).inc(order.amount_minor)
+                _amount("settled", order.currency).inc(order.amount_minor)
+
+
+# A child is looked up once: `labels()` takes longer than counting does. They are as few as the codes above.
+@cache
+def _accepted(kind: Kind) -> Counter:
+    return _ACCEPTED.labels(kind.value)
+
+
+@cache
+def _moves(status: Status, reason: str) -> Counter:
+    return _MOVES.labels(status.value, reason)
+
+
+@cache
+def _amount(stage: str, currency: str) -> Counter:
+    return _AMOUNT.labels(stage, currency)
+
+
+@cache
+def _settle_seconds(way: str) -> Histogram:
+    return _SETTLE_SECONDS.labels(way)
 
 
 def _way(moved: _Moved) -> str:
