@@ -13,6 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 K8S = ROOT / "deploy" / "k8s"
 OVERLAYS = ("dev", "production")
+SERVICES = ("transaction", "account", "fraud", "notification", "identity")
 POD_OWNERS = ("Deployment", "StatefulSet", "Job")
 Document = Mapping[str, Any]
 
@@ -81,6 +82,11 @@ def selects(selector: Document, those: Mapping[str, str]) -> bool:
         if not holds[rule["operator"]]:
             return False
     return True
+
+
+def is_process(workload: Document) -> bool:
+    """Whether it is a service's: what watches serves no requests and holds no batch."""
+    return is_ours(workload) and labels(workload).get("app.kubernetes.io/name") in SERVICES
 
 
 def is_ours(workload: Document) -> bool:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from .manifests import OVERLAYS, Document, is_ours, labels, of_kind, selects, title, workloads
+from .manifests import OVERLAYS, SERVICES, Document, is_ours, labels, of_kind, selects, title, workloads
 
-SERVICES = ("transaction", "account", "fraud", "notification", "identity")
 Labels = Mapping[str, str]
 INGRESS_NAMESPACE = {"florin-ingress": "true"}
 WATCHING_NAMESPACE = {"florin-observability": "true"}

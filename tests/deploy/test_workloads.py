@@ -6,9 +6,11 @@ import pytest
 
 from .manifests import (
     OVERLAYS,
+    SERVICES,
     Document,
     containers,
     is_ours,
+    is_process,
     labels,
     of_kind,
     overlay,
@@ -19,7 +21,6 @@ from .manifests import (
 )
 
 pytestmark = pytest.mark.parametrize("name", OVERLAYS)
-SERVICES = ("transaction", "account", "fraud", "notification", "identity")
 LONGEST_DRAIN_S = 25
 PRE_STOP_S = 5
 
@@ -41,7 +42,7 @@ def test_every_service_has_an_api_a_worker_and_a_migration(name: str) -> None:
 
 
 def test_every_process_of_ours_is_probed_on_its_internal_port(name: str) -> None:
-    for workload in filter(is_ours, running(name)):
+    for workload in filter(is_process, running(name)):
         for container in containers(workload):
             ports = {port["name"]: port["containerPort"] for port in container["ports"]}
             assert ports["internal"] == 9090, title(workload)
@@ -120,7 +121,7 @@ def test_every_workload_that_stays_has_one_disruption_budget(name: str) -> None:
 
 
 def test_processes_are_spread_and_drain_before_they_are_killed(name: str) -> None:
-    for workload in filter(is_ours, running(name)):
+    for workload in filter(is_process, running(name)):
         spec = pod(workload)["spec"]
         spread = spec["topologySpreadConstraints"]
         assert {one["topologyKey"] for one in spread} == {

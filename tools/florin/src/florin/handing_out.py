@@ -18,6 +18,7 @@ from florin.credentials import (
     keyring_file,
 )
 from florin.environment import KEEPS_CLIENTS, KEEPS_PERSONS, Surroundings
+from florin.provision import AUDITOR
 from florin.services import PROCESSES, SERVICES
 
 SECRETS = (
@@ -26,6 +27,7 @@ SECRETS = (
 )
 BROKER_ADMIN = "florin"
 OWNERS_SECRET = "FLORIN_MIGRATION_DATABASE_URL"  # noqa: S105  a variable's name
+_NOBODY = "http://127.0.0.1:9/nobody"
 _READABLE, _ENTERABLE = 0o400, 0o500
 # Nothing is kept but sessions and counts, which may be lost.
 _VALKEY = 'bind * -::*\nprotected-mode yes\nrequirepass {password}\nsave ""\nappendonly no\n{limits}'
@@ -40,6 +42,8 @@ def hand_out(surroundings: Surroundings, folder: Path, *, uid: int | None = None
     }
     given |= {f"{service}-owner": _of_owner(surroundings, service) for service in PROCESSES}
     given |= _of_servers(surroundings.credentials)
+    # Who recomputes what must hold reads everything, writes nothing, and goes past a pooler: it reads long.
+    given["watch"] = {"florin_database_url": surroundings.role_url(AUDITOR)}
     if surroundings.broker_management_url is not None:
         given["watcher"] = {"host": _watchers_address(surroundings, surroundings.broker_management_url)}
     for name, files in given.items():
@@ -77,6 +81,12 @@ def _of_servers(credentials: Credentials) -> Mapping[str, Mapping[str, str]]:
             "default_user.conf": f"default_user = {BROKER_ADMIN}\ndefault_pass = {credentials.broker}\n",
             **{"host": "florin-rabbitmq", "port": "5671", "provider": "rabbitmq", "type": "rabbitmq"},
         },
+        # Whom alerts are told is for each installation to say; until then nobody is.
+        "alertmanager": {
+            f"alertmanager_{receiver}_url": os.environ.get(f"FLORIN_{receiver.upper()}_URL", _NOBODY)
+            for receiver in ("pager", "tickets")
+        },
+        "grafana": {"password": credentials.broker_password_of("grafana")},
         "valkey": {
             "password": credentials.redis,
             "valkey.conf": _VALKEY.format(password=credentials.redis, limits=_VALKEY_LIMITS),
