@@ -47,6 +47,11 @@ class Running:
             return (await self.get("/readyz")).status_code == 200
         return False
 
+    async def say(self, word: str) -> None:
+        assert self.child.stdin is not None
+        self.child.stdin.write(f"{word}\n".encode())
+        await self.child.stdin.drain()
+
     async def end(
         self, number: signal.Signals | None = None
     ) -> tuple[int, list[str], list[dict[str, object]]]:
@@ -96,7 +101,7 @@ async def start() -> AsyncIterator[Start]:
 async def test_asked_to_end_it_answers_what_it_has_begun_and_stops_in_order(start: Start) -> None:
     process = await start("good")
     await until(process.is_ready)
-    async with httpx2.AsyncClient(timeout=10) as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE_S) as client:
         request = asyncio.create_task(client.get(f"http://127.0.0.1:{process.port}/"))
         assert process.child.stderr is not None
         told = [await process.child.stderr.readline() for _ in range(3)]
@@ -104,6 +109,7 @@ async def test_asked_to_end_it_answers_what_it_has_begun_and_stops_in_order(star
         process.child.send_signal(signal.SIGTERM)
         await until(lambda: not_ready(process))
         assert (await process.get("/livez")).status_code == 200
+        await process.say("answer")
         assert (await request).text == "done"
     status, words, lines = await process.end()
     assert status == 0
@@ -163,12 +169,10 @@ async def test_an_outage_at_the_start_is_waited_out(start: Start) -> None:
 async def test_it_is_not_ready_before_it_has_learnt_what_it_waits_for(start: Start) -> None:
     process = await start("learns")
     assert process.child.stderr is not None
-    assert process.child.stdin is not None
     # Both parts run already: work that needs no teacher goes on.
     assert {await process.child.stderr.readline() for _ in range(2)} == {b"relay runs\n", b"consumer runs\n"}
     assert (await process.get("/readyz")).json()["status"] == "starting"
-    process.child.stdin.write(b"told\n")
-    await process.child.stdin.drain()
+    await process.say("told")
     await until(process.is_ready)
     status, words, _ = await process.end(signal.SIGTERM)
     assert status == 0
