@@ -24,10 +24,11 @@ OWN_RECORD: Mapping[str, Mapping[Route, str]] = {
         ("POST", "/v1/session/second-factor"): "sign_in_attempts",
     },
 }
-# What is sent by POST because it has a body, and changes nothing.
+# What is sent by POST because it has a body, and changes nothing but when a key was last used.
 CHANGES_NOTHING: Mapping[str, set[Route]] = {
     "account": {("POST", "/v1/dry-runs")},
     "fraud": {("POST", "/v1/dry-runs")},
+    "identity": {("POST", "/internal/v1/trust/key-uses")},
 }
 # What whoever may do it sees of other people or other clients.
 PRIVILEGED_READS: Mapping[str, set[str]] = {

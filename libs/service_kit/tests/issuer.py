@@ -70,6 +70,7 @@ class Issuer:
         self.keys: list[dict[str, Any]] = []
         self.revoked: dict[str, dict[str, str]] = {"clients": {}, "people": {}, "tokens": {}}
         self.asked: dict[str, int] = {}
+        self.used: list[list[str]] = []
         self.away = False
         self.url = ""
 
@@ -106,6 +107,12 @@ class Issuer:
         content = {"version": self.version, "keys": self.keys, "revoked": self.revoked}
         return JSONResponse(content, headers={"etag": etag})
 
+    async def uses(self, request: Request) -> Response:
+        if self.away or request.headers.get("authorization") != f"Bearer {FEED_KEY}":
+            return JSONResponse({}, 503 if self.away else 401)
+        self.used.append((await request.json())["prefixes"])
+        return Response(status_code=204)
+
     def _count(self, request: Request) -> None:
         self.asked[request.url.path] = self.asked.get(request.url.path, 0) + 1
 
@@ -114,7 +121,11 @@ class Issuer:
 async def running_issuer() -> AsyncIterator[Issuer]:
     """An issuer on a port of its own."""
     issuer = Issuer()
-    routes = [Route("/.well-known/jwks.json", issuer.jwks), Route("/internal/v1/trust", issuer.feed)]
+    routes = [
+        Route("/.well-known/jwks.json", issuer.jwks),
+        Route("/internal/v1/trust", issuer.feed),
+        Route("/internal/v1/trust/key-uses", issuer.uses, methods=["POST"]),
+    ]
     server = HttpServer(Starlette(routes=routes), host="127.0.0.1", port=0)
     running = asyncio.create_task(server.run())
     await server.started()

@@ -9,6 +9,7 @@ import httpx2
 from service_kit.auth import ApiKeys, Authenticator, Client, IdentityUnknown, Unauthenticated
 from service_kit.clock import Clock
 from service_kit.jwks import KeySet
+from service_kit.key_uses import KeyUses
 from service_kit.polling import ASK_TIMEOUT_S, Poller
 from service_kit.settings import ServiceSettings
 from service_kit.tokens import TokenVerifier, looks_like_a_token
@@ -53,10 +54,15 @@ class Authentication:
         if settings.trust_url is not None:
             assert settings.trust_key is not None
             pepper = settings.api_key_pepper
+            uses = KeyUses(settings.trust_url, settings.trust_key, http)
             trust = TrustFeed(
-                settings.trust_url, settings.trust_key, http, pepper=pepper, clock=clock, on_news=on_news
+                *(settings.trust_url, settings.trust_key, http),
+                pepper=pepper,
+                clock=clock,
+                on_news=on_news,
+                uses=uses,
             )
-            components.append(("trust", trust.poller))
+            components += [("trust", trust.poller), ("key uses", uses.poller)]
         return cls(file, tokens=tokens, trust=trust, components=components, http=http)
 
     def authenticate(self, bearer: str) -> Client:

@@ -36,6 +36,11 @@ class Poller:
         """Returns once there has been an answer, ever."""
         await self._answered.wait()
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last question found no usable answer."""
+        return self._failing
+
     def nudge(self) -> None:
         """Asks for the answer soon: what is known does not suffice."""
         self._nudged.set()

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, Val
 
 from service_kit.auth import SCOPES, ApiKeys, Client, IdentityUnknown, Unauthenticated
 from service_kit.clock import Clock
+from service_kit.key_uses import KeyUses
 from service_kit.polling import Poller, Unusable
 from service_kit.telemetry import gauge
 from service_kit.tokens import VerifiedToken
@@ -76,6 +77,7 @@ class TrustFeed:
         clock: Clock,
         every_s: float = EVERY_S,
         on_news: Callable[[], None] | None = None,
+        uses: KeyUses | None = None,
     ) -> None:
         self.poller = Poller("the trust feed", self._ask, every_s=every_s, pause_s=min(_PAUSE_S, every_s))
         self._url = url
@@ -84,6 +86,7 @@ class TrustFeed:
         self._pepper = pepper.get_secret_value().encode()
         self._clock = clock
         self._on_news = on_news
+        self._uses = uses
         self._etag: str | None = None
         self._trust: _Trust | None = None
         self._told_at = _NEVER
@@ -96,6 +99,8 @@ class TrustFeed:
         ends = self._known().ends.get(client.credential)
         if ends is not None and ends <= self._clock.now():
             raise Unauthenticated("The API key has expired.")
+        if self._uses is not None:
+            self._uses.note(client.credential.removeprefix("key:"))
         return client
 
     def check(self, token: VerifiedToken) -> None:

@@ -216,6 +216,23 @@ async def test_the_metadata_leads_to_the_endpoints(office: Office) -> None:
     assert "payments:write" in document["scopes_supported"]
 
 
+async def test_the_last_use_of_a_key_is_told_by_the_services_that_it_opened(office: Office) -> None:
+    client = await office.register()
+    issued = await office.key(client)
+    prefixes = [issued["key"]["prefix"], "aaaaaaaa"]
+    path = "/internal/v1/trust/key-uses"
+    assert (await office.send("POST", path, {"prefixes": prefixes}, caller="feed")).status_code == 204
+    await office.parts.key_uses.write()
+    keys = (await office.send("GET", f"/v1/clients/{client}/keys")).json()["items"]
+    assert keys[0]["last_used_at"] is not None
+    for caller in ("stranger", "operator"):
+        assert (await office.send("POST", path, {"prefixes": prefixes}, caller=caller)).status_code == 403
+    for wrong in ([], ["short"], [issued["secret"]], ["aaaaaaaa"] * 1001):
+        refused = await office.send("POST", path, {"prefixes": wrong}, caller="feed")
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["field"].startswith("prefixes")
+
+
 async def test_the_last_use_of_a_key_is_written_down_off_the_way(office: Office) -> None:
     client = await office.register()
     issued = await office.key(client)

@@ -6,12 +6,16 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from service_kit.boundary import QUIET
+from service_kit.key_uses import MOST_AT_ONCE
 
 from identity_service.api.parts import IdentityParts, Service
+from identity_service.api.schemas import Request as BodyOfRequest
 from identity_service.operations.read_trust import read_trust
 from identity_service.persistence.trust import Trust, TrustedKey
+
+Prefix = Annotated[str, StringConstraints(pattern=r"^[a-z2-7]{8}$")]
 
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
 
@@ -42,6 +46,12 @@ class RevokedOut(BaseModel):
     clients: Mapping[str, datetime] = Field(description="Those issued until then.")
     people: Mapping[str, datetime] = Field(description="Those issued until then.")
     tokens: Mapping[str, datetime] = Field(description="By `jti`, each with its expiry.")
+
+
+class KeyUsesIn(BodyOfRequest):
+    """Prefixes; one that is nobody's is passed over."""
+
+    prefixes: Annotated[list[Prefix], Field(min_length=1, max_length=MOST_AT_ONCE)]
 
 
 class TrustOut(BaseModel):
@@ -91,5 +101,14 @@ def trust_routes(parts: IdentityParts) -> APIRouter:
             return Response(status_code=304, headers=headers)
         body = TrustOut.of(version, trust).model_dump_json()
         return Response(body, media_type="application/json", headers=headers)
+
+    @router.post("/trust/key-uses", status_code=204, summary="Tell which keys were used")
+    async def take_key_uses(body: KeyUsesIn, caller: Service, request: Request) -> None:
+        """For services, once a minute: the keys by which they let somebody in since they told the last time.
+        `last_used_at` of a key is this well known."""
+        del caller
+        request.scope[QUIET] = True
+        for prefix in body.prefixes:
+            parts.key_uses.note(prefix)
 
     return router
