@@ -36,8 +36,9 @@ def test_the_demo_client_may_withdraw_only_with_the_key_of_its_office(tmp_path: 
     office = keys.authenticate(credentials.api_keys["demo-office"])
     assert everyday.id == office.id
     elevated = office.scopes - everyday.scopes
-    money = {"withdrawals:write", "settlement:write", "limits:write"}
-    assert elevated == money | {"kyc:decide", "audit:read"}
+    money = {"withdrawals:write", "settlement:write", "limits:write", "accounts:adjust", "payments:approve"}
+    proposals = {"proposals:read", "proposals:write", "proposals:decide"}
+    assert elevated == money | proposals | {"kyc:decide", "audit:read"}
 
 
 def test_a_service_may_only_ask_what_others_would_do(tmp_path: Path) -> None:

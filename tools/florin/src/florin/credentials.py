@@ -19,7 +19,10 @@ EVERYDAY = (
     *("payments:write", "payments:read", "accounts:write", "accounts:read", "reviews:read", "reviews:decide"),
     *("rules:read", "rules:write", "webhooks:write", "webhooks:read"),
 )
-ELEVATED = ("withdrawals:write", "settlement:write", "limits:write", "kyc:decide", "audit:read")
+ELEVATED = (
+    *("withdrawals:write", "settlement:write", "limits:write", "kyc:decide", "audit:read"),
+    *("proposals:read", "proposals:write", "proposals:decide", "accounts:adjust", "payments:approve"),
+)
 
 
 @dataclass(frozen=True)

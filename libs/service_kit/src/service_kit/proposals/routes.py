@@ -32,6 +32,9 @@ _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schema
 _NOT_NOW: dict[int | str, dict[str, Any]] = {
     409: {"description": "It has ended, or what it asks for cannot be done now.", "content": _PROBLEM}
 }
+_NOT_THERE: dict[int | str, dict[str, Any]] = {
+    404: {"description": "There is no such thing, or it belongs to another client.", "content": _PROBLEM}
+}
 
 
 class Parts(Protocol):
@@ -78,7 +81,7 @@ def _add_making(router: APIRouter, proposals: Proposals) -> None:
         "",
         status_code=201,
         summary="Propose what a second person must approve",
-        responses={200: {"model": ProposalOut}, **_NOT_NOW},
+        responses={200: {"model": ProposalOut}, **_NOT_THERE, **_NOT_NOW},
     )
     async def create_proposal(
         response: Response,
