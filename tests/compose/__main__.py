@@ -16,7 +16,7 @@ from rich.table import Table
 from tests.compose import engine
 from tests.compose.project import Failed, Project
 
-PAYMENTS = 12_000
+PAYMENTS = 30_000
 UP_TIMEOUT_S = 600
 # On the public base of some 125 MB an image then stays under 250 MB.
 OWN_LAYERS_MB = 120
@@ -115,6 +115,7 @@ def kill_under_load(project: Project, figures: Figures) -> None:
         payments.write_text(
             "\n".join(["reference,debtor,creditor,amount,currency,description", *lines]) + "\n"
         )
+        (worker,) = project.containers("account-worker")
         rejects = ("--rejects", "/tmp/rejects.csv")
         project.florin("import", "accounts", "/given/accounts.csv", *rejects, mount=mount)
         load = project.start_florin(
@@ -129,7 +130,6 @@ def kill_under_load(project: Project, figures: Figures) -> None:
             _must(
                 load.poll() is None, f"the load ended before its time: {load.stdout and load.stdout.read()}"
             )
-            (worker,) = project.containers("account-worker")
             project.docker("kill", "-s", "SIGKILL", worker)
             _must(_entries(project) < PAYMENTS, "the load was over before the kill: nothing is shown")
             project.docker("start", worker)
