@@ -26,6 +26,8 @@ TAMPER = (
     "UPDATE account.entries SET amount_minor = amount_minor {} 1 WHERE entry_number = 1 AND amount_minor > 0"
 )
 
+AN_HOUR_LATER = "UPDATE transaction.outbox SET created_at = created_at - interval '1 hour'"
+
 
 @pytest.fixture(scope="module")
 def own(backing: Backing, databases: Databases) -> Iterator[RunningServices]:
@@ -129,6 +131,11 @@ async def test_events_that_their_consumer_has_not_handled_have_an_age(
 
             await eventually(grown, timeout_s=20)
             assert {name for name, age_s in (await ages()).items() if age_s} == {"fraud"}
+            # Long past what is looked at again anyway: it is not lost from sight.
+            await as_superuser(
+                own, "UPDATE transaction.outbox SET created_at = created_at - interval '1 hour'"
+            )
+            assert [(await ages())["fraud"] > 3_600 for _ in range(3)] == [True] * 3
         finally:
             own.services.start("fraud")
         await eventually(all_handled, timeout_s=30)
