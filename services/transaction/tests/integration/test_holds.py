@@ -257,7 +257,9 @@ async def test_a_capture_again_is_replayed_and_another_one_under_its_key_refused
     await service.posted(answers[0].json()["id"])
     await service.hold_ended(held, "captured", captured_minor=700)
     assert (await capture(service, held, key=key)).json()["id"] == answers[0].json()["id"]
-    for body, field in (({"amount_minor": 699}, "amount_minor"), ({"reference": "x"}, "reference")):
+    changes: tuple[dict[str, Any], ...] = ({"amount_minor": 699}, {"final": False}, {"reference": "x"})
+    for body in changes:
+        (field,) = body
         changed = await capture(service, held, key=key, **body)
         assert (changed.status_code, changed.json()["errors"][0]["field"]) == (422, field)
     payment_key = uuid4().hex
