@@ -103,12 +103,19 @@ class Backing:
     @property
     def broker_management_url(self) -> str:
         """The HTTP address of the broker's management, credentials included."""
+        known = self.known_management_url
+        if known is None:
+            pytest.skip(f"only the broker's AMQP address is known: set {MANAGEMENT_VARIABLE}")
+        return known
+
+    @property
+    def known_management_url(self) -> str | None:
+        """The same, None where only the broker's AMQP address is known."""
         given = os.environ.get(MANAGEMENT_VARIABLE)
         if given:
             return given
-        if not self.broker_url or self.rabbitmq is None:
-            pytest.skip(f"only the broker's AMQP address is known: set {MANAGEMENT_VARIABLE}")
-        return self.rabbitmq.management_url
+        # The broker is started when its address is first asked for.
+        return self.rabbitmq.management_url if self.broker_url and self.rabbitmq is not None else None
 
     @property
     def broker_url_if_started(self) -> str:

@@ -59,15 +59,22 @@ def running_services(
 ) -> Iterator[RunningServices]:
     """Runs the services named until the end of the block; `settings` are more of their variables.
 
-    The database has the schemas of all of them, so that one template serves every choice of names.
+    The database has the schemas of all of them, so that one template serves every choice of names. On the
+    broker each is a user of its own with the rights that it has in a real stack, where those can be made.
     """
     on_the_bus = not set(names).isdisjoint(SERVICES)
     broker_url = backing.broker_url if on_the_bus else backing.broker_url_if_started
     database = databases.fresh(PROCESSES)
     namespace = f"test-{secrets.token_hex(4)}"
-    if on_the_bus:
-        namespaces.declare(broker_url, namespace)
-    try:
+    management_url = backing.known_management_url if on_the_bus else None
+    with contextlib.ExitStack() as closing:
+        closing.callback(databases.drop, database)
+        if on_the_bus:
+            closing.enter_context(
+                namespaces.declared(
+                    broker_url, namespace, management_url=management_url, credentials=backing.credentials
+                )
+            )
         with reserved_base() as base:
             run_dir = fresh_run_dir(backing, backing.credentials)
             surroundings = Surroundings(
@@ -76,6 +83,7 @@ def running_services(
                 credentials=backing.credentials,
                 database_admin_url=backing.database_admin_url,
                 broker_url=broker_url,
+                broker_management_url=management_url,
                 database=database,
                 namespace=namespace,
                 extra=dict(settings or {}),
@@ -86,10 +94,6 @@ def running_services(
                 yield RunningServices(surroundings, services, database, databases)
             finally:
                 services.stop_all()
-    finally:
-        if on_the_bus:
-            namespaces.delete(broker_url, namespace)
-        databases.drop(database)
 
 
 @contextlib.contextmanager
