@@ -3,6 +3,7 @@ checks the books, and takes it all down. Without a Docker engine it says why it 
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import time
@@ -64,6 +65,36 @@ def build(project: Project, figures: Figures) -> None:
         own = _megabytes(project, f"florin/{name}:{project.version}") - base
         figures[f"florin/{name}, above its base"] = f"{own:.0f} MB"
         _must(own <= OWN_LAYERS_MB, f"florin/{name} adds {own:.0f} MB to its base, not {OWN_LAYERS_MB}")
+
+
+def contents(project: Project, figures: Figures) -> None:
+    """What is inside each image is what the lock says, and the image says what it is."""
+    pinned = set(
+        re.findall(r"^([a-z0-9._-]+)==([^ ]+)", (engine.ROOT / "requirements.lock").read_text(), re.M)
+    )
+    for name in (*SERVICES, "tools"):
+        image = f"florin/{name}:{project.version}"
+        inside = (
+            "--rm",
+            "--network",
+            "none",
+            "--read-only",
+            "--entrypoint",
+            "python3",
+            image,
+            "/opt/sbom.py",
+        )
+        bill = json.loads(project.docker("run", *inside, f"florin/{name}", project.version))
+        python = {(one["name"], one["version"]) for one in bill["components"] if "pkg:pypi/" in one["purl"]}
+        others = {one for one in python if not one[0].startswith("florin")}
+        _must(
+            bool(others) and others <= pinned, f"{image} holds what is not locked: {sorted(others - pinned)}"
+        )
+        told = project.inspect(image)["Config"]
+        labels = {key.rsplit(".", 1)[1]: value for key, value in told["Labels"].items()}
+        _must(labels["title"] == f"florin/{name}", f"{image} is called {labels['title']}")
+        _must(labels["version"] == project.version, f"{image} says it is {labels['version']}")
+        figures[f"parts of florin/{name}"] = str(len(bill["components"]))
 
 
 def up(project: Project, figures: Figures) -> None:
@@ -158,7 +189,7 @@ def verify(project: Project, figures: Figures) -> None:
     _must(report["ok"], json.dumps(report)[:1_500])
 
 
-STEPS = {one.__name__: one for one in (build, up, hardened, demo, kill_under_load, scale, verify)}
+STEPS = {one.__name__: one for one in (build, contents, up, hardened, demo, kill_under_load, scale, verify)}
 
 
 def _entries(project: Project) -> int:
