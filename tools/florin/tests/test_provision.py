@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 from florin import provision
 from florin.services import PROCESSES
+from service_kit.database import PLANNING
 from testkit.backing import Backing
 from testkit.databases import ServiceDatabase, connect
 
@@ -57,6 +58,18 @@ async def test_every_role_has_its_timeouts(admin: "asyncpg.Connection[asyncpg.Re
         settings = await admin.fetchval("SELECT rolconfig FROM pg_roles WHERE rolname = $1", role)
         named = {setting.split("=")[0] for setting in settings}
         assert {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} <= named
+
+
+async def test_a_connection_that_asks_for_nothing_plans_as_the_services_do(
+    empty_database: ServiceDatabase,
+) -> None:
+    # As behind a pooler, which passes no setting on that is given at connecting.
+    app = await connect(empty_database.app_url)
+    try:
+        told = {name: await app.fetchval("SELECT current_setting($1)", name) for name in PLANNING}
+    finally:
+        await app.close()
+    assert told == dict(PLANNING)
 
 
 def test_url_for_another_role_keeps_server_and_options() -> None:
