@@ -48,7 +48,9 @@ _SEAL = text(
     """
 )
 
-_POSITION = gauge("audit_position", "How many entries this process has seen sealed.", ("service",))
+_POSITION = gauge(
+    "audit_position", "Where the chain of the audit log ends, as this process last saw it.", ("service",)
+)
 
 _log = structlog.stdlib.get_logger(__name__)
 
