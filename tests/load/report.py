@@ -29,6 +29,8 @@ _MORE = (
     ("one hot payee, bulk", "hot_payee_tps", "/s"),
     ("single POSTs by API key, median of the turns", "key_tps", "/s"),
     ("single POSTs by access token, median of the turns", "token_tps", "/s"),
+    ("CPU of the transaction service a payment, by API key", "key_cpu_ms", " ms"),
+    ("the same, by access token", "token_cpu_ms", " ms"),
     ("idle by the lifecycle, median", "idle_recorded_p50_ms", " ms"),
     ("idle by the lifecycle, p99", "idle_recorded_p99_ms", " ms"),
     ("backlog of 60 s with the workers stopped, payments", "backlog", ""),

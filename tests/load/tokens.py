@@ -13,7 +13,8 @@ SCOPES = ("payments:write", "payments:read")
 
 
 async def measure_tokens(bench: Bench, *, rounds: int, seconds: float, connections: int) -> dict[str, Any]:
-    """The medians of both rates in payments settled a second, and the ratio of tokens to keys.
+    """The medians of both rates in payments settled a second, and the ratio of tokens to keys; beside
+    them the CPU time of the transaction service for a payment, which varies less with what else runs here.
 
     Which of the two begins changes from turn to turn, so that a machine that slows down favours neither.
     """
@@ -27,13 +28,21 @@ async def measure_tokens(bench: Bench, *, rounds: int, seconds: float, connectio
             )
             bench.say(f"single POSTs by {kind}: {one.tps:,.0f} settled/s")
             found[kind].append(one)
+    cpu_ms = {kind: round(median([_cpu_ms(one) for one in ones]), 3) for kind, ones in found.items()}
     tps = {kind: round(median([one.tps for one in ones]), 1) for kind, ones in found.items()}
     return {
         "key_tps": tps["key"],
         "token_tps": tps["token"],
         "token_ratio": ratio(tps["token"], tps["key"]),
+        "key_cpu_ms": cpu_ms["key"],
+        "token_cpu_ms": cpu_ms["token"],
         "token_turns": {kind: [one.tps for one in ones] for kind, ones in found.items()},
     }
+
+
+def _cpu_ms(one: Measured) -> float:
+    """Of the service that lets the payment in."""
+    return one.cpu_s_per_1000["transaction"]
 
 
 async def _bearer(bench: Bench, kind: str, client: OwnClient) -> str:
