@@ -63,8 +63,8 @@ async def _rows(running: RunningServices) -> dict[str, list[str]]:
         tables = await connection.fetch(
             "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
             "WHERE schemaname IN ('transaction', 'account', 'fraud', 'notification') "
-            # The relay marks and prunes what earlier payments have left there.
-            "AND tablename NOT LIKE 'outbox%' AND tablename <> 'inbox'"
+            # Where the relay marks and prunes, and the log is sealed: what was done before is put away there.
+            "AND tablename NOT LIKE 'outbox%' AND tablename NOT IN ('inbox', 'audit_unsealed', 'audit_seals')"
         )
         return {
             table["name"]: [
