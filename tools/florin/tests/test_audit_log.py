@@ -2,17 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import StringIO
 from itertools import accumulate
 from typing import Any
 
 import asyncpg
 import pytest
+from florin import audit_reading
 from florin.audit_heads import read_heads, write_head
+from florin.commands.audit import table_of
 from florin.errors import StackError
 from florin.provision import AUDITOR
 from florin.verification import audit_log
 from florin.verification.checks import Audit, Snapshot
 from florin.verification.report import run, snapshot, verify
+from rich.console import Console
 from service_kit.audit import chain
 from service_kit.audit.chain import Head
 from testkit.databases import connect
@@ -120,6 +124,32 @@ async def _seal_anew(data: "asyncpg.Connection[Any]") -> None:
         await data.execute(
             "UPDATE account.audit_seals SET hash = $1 WHERE position = $2", head.hash, head.position
         )
+
+
+async def test_entries_are_shown_and_showing_them_is_an_entry(
+    running: RunningServices, heads: dict[str, Head]
+) -> None:
+    asked = {"subject": "AUDITED-1"}
+    [told] = await audit_reading.entries(running.surroundings, ["account"], key="demo-office", asked=asked)
+    assert (told["service"], told["action"], told["actor"]) == ("account", "account.opened", "client:demo")
+    [reading] = await audit_reading.entries(
+        running.surroundings, ["account"], key="demo-office", asked={"action": "audit.read", "limit": 1}
+    )
+    assert reading["after"] == asked | {"limit": 50, "count": 1}
+    console = Console(width=300, record=True, file=StringIO())
+    console.print(table_of([told | {"reason": "[red]not ours[/red]"}]))
+    shown = console.export_text()
+    assert all(word in shown for word in ("AUDITED-1", "account.opened", "[red]not ours[/red]", '"***"'))
+
+
+async def test_heads_are_told_as_verify_takes_them(running: RunningServices, heads: dict[str, Head]) -> None:
+    lines = await audit_reading.head_lines(running.surroundings, ["account", "fraud"])
+    assert read_heads(lines).keys() == {"account", "fraud"}
+
+
+async def test_whose_key_may_not_audit_is_told_so(running: RunningServices) -> None:
+    with pytest.raises(StackError, match="audit:read"):
+        await audit_reading.entries(running.surroundings, ["account"], key="demo", asked={})
 
 
 @pytest.mark.parametrize(

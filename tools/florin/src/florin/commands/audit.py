@@ -42,50 +42,27 @@ def audit(
 ) -> None:
     """Show the audit log, newest first, through the services' own API: it is an entry of its own. With
     `--head`, a line for each service; give them to `florin verify --audit-head` later."""
+    from florin import audit_reading
+
     services = _chosen(service)
     if head:
-        for line in asyncio.run(_heads(services)):
+        for line in asyncio.run(audit_reading.head_lines(stack_here().surroundings, services)):
             typer.echo(line)
         return
     if client not in AUDITORS:
         raise StackError(f"there is no auditor's key of {client}: choose {' or '.join(AUDITORS)}")
     wanted = {"actor": actor, "action": action, "subject": subject, "limit": limit}
     asked = {name: value for name, value in wanted.items() if value is not None}
-    found = asyncio.run(_entries(services, AUDITORS[client], asked))
+    surroundings = stack_here().surroundings
+    found = asyncio.run(audit_reading.entries(surroundings, services, key=AUDITORS[client], asked=asked))
     if as_json:
         typer.echo(json.dumps(found, indent=1))
     else:
-        _show(found)
+        console.print(table_of(found) if found else "nothing is written there")
 
 
-async def _entries(services: Sequence[str], client: str, asked: dict[str, Any]) -> list[Item]:
-    from florin.clients import api_client
-
-    found: list[Item] = []
-    for service in services:
-        async with api_client(stack_here().surroundings, service, client=client) as http:
-            answer = await http.get("/v1/audit", params=asked)
-        if not answer.is_success:
-            raise StackError(f"{service} does not tell its audit log: {answer.text}")
-        found += [{"service": service, **item} for item in answer.json()["items"]]
-    return sorted(found, key=lambda item: str(item["at"]), reverse=True)
-
-
-async def _heads(services: Sequence[str]) -> list[str]:
-    from florin.audit_heads import write_head
-    from florin.provision import AUDITOR
-    from florin.verification.audit_log import heads_of
-    from florin.verification.report import snapshot
-
-    async with snapshot(stack_here().surroundings.role_url(AUDITOR)) as connection:
-        heads = await heads_of(connection)
-    return [write_head(service, heads[service]) for service in services]
-
-
-def _show(found: Sequence[Item]) -> None:
-    if not found:
-        console.print("nothing is written there")
-        return
+def table_of(found: Sequence[Item]) -> Table:
+    """The entries, a row each."""
     table = Table("at", "service", "#", "actor", "action", "subject", "before → after", "why", "from")
     for item in found:
         row = (
@@ -101,7 +78,7 @@ def _show(found: Sequence[Item]) -> None:
         )
         # What a caller wrote is no markup of ours.
         table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    return table
 
 
 def _change(item: Item) -> str:
