@@ -7,13 +7,12 @@ refused).
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import sqlalchemy
 from messaging import notes
-from opentelemetry.trace import Span, SpanKind
 from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -23,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from service_kit import database_server
 from service_kit.database_tls import tls_argument
-from service_kit.telemetry.traces import child_span
+from service_kit.telemetry.traces import database_span
 
 CONNECT_TIMEOUT_S = 5.0
 CHECKOUT_TIMEOUT_S = 5.0
@@ -128,19 +127,9 @@ class Database:
         """Closes every connection of the pool."""
         await self.engine.dispose()
 
-    def _span(self, operation: str) -> AbstractContextManager[Span]:
-        """From asking for a connection to giving it back; its statements have none of their own."""
-        return child_span(
-            f"{operation} {self._name}",
-            SpanKind.CLIENT,
-            db_system_name="postgresql",
-            db_namespace=self._name,
-            db_operation_name=operation,
-        )
-
     @asynccontextmanager
     async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        with self._span("snapshot" if engine is self._snapshot_engine else "transaction"):
+        with database_span(self._name, "transaction" if engine is self.engine else "snapshot"):
             connection = engine.connect()
             try:
                 await connection.start()

@@ -9,7 +9,7 @@ new random one) through log lines, problems, the outbox and the messages.
 import random
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import Token
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -132,6 +132,17 @@ def child_span(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: str 
     )
     with ended(span), trace.use_span(span, record_exception=False, set_status_on_exception=False):
         yield span
+
+
+def database_span(name: str, operation: str) -> AbstractContextManager[Span]:
+    """From asking for a connection to giving it back; its statements have none of their own."""
+    return child_span(
+        f"{operation} {name}",
+        SpanKind.CLIENT,
+        db_system_name="postgresql",
+        db_namespace=name,
+        db_operation_name=operation,
+    )
 
 
 def current_recorded() -> SpanContext | None:
