@@ -17,7 +17,9 @@ from rich.table import Table
 from tests.compose import engine
 from tests.compose.project import Failed, Project
 
-PAYMENTS = 30_000
+PAYMENTS = 8_000
+# One small request after another: the load must outlast the time that an engine takes to kill.
+CHUNK = 8
 UP_TIMEOUT_S = 600
 # On the public base of some 125 MB an image then stays under 250 MB.
 OWN_LAYERS_MB = 120
@@ -149,8 +151,9 @@ def kill_under_load(project: Project, figures: Figures) -> None:
         (worker,) = project.containers("account-worker")
         rejects = ("--rejects", "/tmp/rejects.csv")
         project.florin("import", "accounts", "/given/accounts.csv", *rejects, mount=mount)
+        slowly = ("--chunk", str(CHUNK), "--in-flight", "1")
         load = project.start_florin(
-            "import", "payments", "/given/payments.csv", *rejects, "--json", mount=mount
+            "import", "payments", "/given/payments.csv", *rejects, *slowly, "--json", mount=mount
         )
         try:
             _until(
