@@ -161,9 +161,8 @@ def kill_under_load(project: Project, figures: Figures) -> None:
                 within_s=LOAD_BEGINS_WITHIN_S,
                 what="the first payment of the load",
             )
-            _must(
-                load.poll() is None, f"the load ended before its time: {load.stdout and load.stdout.read()}"
-            )
+            if load.poll() is not None:
+                raise Failed(f"the load ended before its time: {load.communicate()[0]}")
             project.docker("kill", "-s", "SIGKILL", worker)
             _must(_entries(project) < PAYMENTS, "the load was over before the kill: nothing is shown")
             project.docker("start", worker)
