@@ -109,13 +109,3 @@ def test_the_table_of_roles_is_that_of_the_code(florin: Florin) -> None:
     assert told.keys() == SCOPES.keys()
     for scope, meaning in SCOPES.items():
         assert told[scope] == [*("●" if scope in ROLES[role] else "" for role in Role), meaning]
-
-
-def test_identitys_key_encryption_keys_are_rotated(florin: Florin) -> None:
-    """Last, for what the file holds is changed by it."""
-    rotated = florin("users", "rotate-keys")
-    (active,) = re.findall(r"keys were brought under (kek-\d+)", rotated)
-    assert re.search(rf"^\s+{active}: \d+$", rotated, re.MULTILINE)
-    assert f"0 keys were brought under {active}" in florin("users", "rotate-keys", "--keep")
-    assert "is the active key" in florin("users", "drop-key", active, status=1)
-    assert "s ago or less: try again later" in florin("users", "drop-key", "kek-1", status=1)

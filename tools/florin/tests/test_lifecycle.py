@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -104,10 +105,24 @@ def test_a_stack_from_up_to_down(shell: Shell) -> None:
     assert elsewhere.returncode == 1
     assert "already runs on the ports" in elsewhere.stderr
 
+    for keeper in ("users", "customers"):
+        _rotate_key_encryption_keys(shell, keeper)
+
     assert shell.florin("logs", "account", "-n", "2").stdout.count("\n") == 2
     assert shell.florin("down").returncode == 0
     assert processes_of(shell.run_dir) == []
     assert (shell.run_dir / "credentials.json").exists()
+
+
+def _rotate_key_encryption_keys(shell: Shell, keeper: str) -> None:
+    rotated = shell.florin(keeper, "rotate-keys").stdout
+    (active,) = re.findall(r"keys were brought under (kek-\d+)", rotated)
+    assert f"0 keys were brought under {active}" in shell.florin(keeper, "rotate-keys", "--keep").stdout
+    refused = {active: "is the active key", "kek-1": "s ago or less: try again later"}
+    for key, why in refused.items():
+        dropped = shell.florin(keeper, "drop-key", key)
+        assert dropped.returncode == 1
+        assert why in dropped.stderr
 
 
 def test_a_taken_port_is_one_line_and_leaves_nothing_running(shell: Shell) -> None:
