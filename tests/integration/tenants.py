@@ -228,10 +228,11 @@ class Somebody:
         return totp.code_at(self.totp_secret, int(time.time()) // totp.STEP_S + 1)
 
 
-async def sign_somebody_in(made: Tenant) -> Somebody:
-    """A new person of the client, by an invitation, a password, an authenticator and a recovery code."""
+async def sign_somebody_in(made: Tenant, *roles: str) -> Somebody:
+    """A new person of the client, an operator unless said: by an invitation, a password, an authenticator
+    and a recovery code."""
     email = f"{uuid4().hex}@example.com"
-    body = {"name": "Jana Nová", "email": email, "roles": ["operator"]}
+    body = {"name": "Jana Nová", "email": email, "roles": roles or ["operator"]}
     invited = await made.make("identity", "POST", "/v1/people", body)
     text = invited["invitation"]
 
