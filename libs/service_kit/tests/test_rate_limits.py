@@ -40,8 +40,9 @@ async def replicas(rate: Rate, *redis_urls: str | None) -> AsyncIterator[Sequenc
         clients = []
         for url in redis_urls:
             app = make_sample().app
-            budgets = RedisBudgets(url, service=SERVICE, timeout_s=PATIENT_S) if url else None
-            app.state.rate_limiter = limiter = RateLimiter({"money": rate}, budgets, service=SERVICE)
+            app.state.rate_limiter = limiter = RateLimiter.of(
+                {"money": rate}, url, service=SERVICE, redis_timeout_s=PATIENT_S
+            )
             closing.push_async_callback(limiter.close)
             transport = httpx2.ASGITransport(app=app)
             headers = {"authorization": f"Bearer {api_key('abcdefgh')}", "idempotency-key": "k"}

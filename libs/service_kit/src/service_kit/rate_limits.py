@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from service_kit.problems import Problem
-from service_kit.rate_budgets import Budgets, Grant, LocalBudgets, Rate, RedisBudgets
+from service_kit.rate_budgets import REDIS_TIMEOUT_S, Budgets, Grant, LocalBudgets, Rate, RedisBudgets
 from service_kit.telemetry import counter
 
 RouteClass = Literal["read", "write", "money"]
@@ -91,9 +91,17 @@ class RateLimiter:
         }
 
     @classmethod
-    def of(cls, rates: Mapping[RouteClass, Rate], redis_url: str | None, *, service: str) -> "RateLimiter":
+    def of(
+        cls,
+        rates: Mapping[RouteClass, Rate],
+        redis_url: str | None,
+        *,
+        service: str,
+        redis_timeout_s: float = REDIS_TIMEOUT_S,
+    ) -> "RateLimiter":
         """One that shares its budgets by Redis when there is an address of it."""
-        return cls(rates, RedisBudgets(redis_url, service=service) if redis_url else None, service=service)
+        shared = RedisBudgets(redis_url, service=service, timeout_s=redis_timeout_s) if redis_url else None
+        return cls(rates, shared, service=service)
 
     async def admit(self, scope: Any, client: str, kind: RouteClass) -> None:
         """Counts a request and leaves the headers that tell of it in `scope`; raises the 429 `Problem`."""
