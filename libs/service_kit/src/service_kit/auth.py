@@ -150,9 +150,10 @@ def key_digest(key: str, pepper: bytes) -> bytes:
 class requires:  # noqa: N801  reads as a word where it is used
     """A dependency that lets a request through only with a credential that has every named scope.
 
-    without a scope. With `fresh`, a person must have shown a second factor within `FRESH`, else 401 with
-    RFC 9470's challenge. Each request of a known client counts against its limits, also one that lacks the
-    scope: 429. Reads `app.state.authenticator`, `rate_limiter` and `clock`, which `create_app` sets.
+    401 without a good credential, 403 without a scope. With `fresh`, a person must have shown a second factor
+    within `FRESH`, else 401 with RFC 9470's challenge. Each request of a known client counts against its
+    limits, also one that lacks the scope: 429. Reads `app.state.authenticator`, `rate_limiter` and `clock`,
+    which `create_app` sets.
     """
 
     def __init__(self, *scopes: str, fresh: bool = False) -> None:
