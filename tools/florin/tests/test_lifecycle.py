@@ -101,6 +101,9 @@ def test_a_stack_from_up_to_down(shell: Shell) -> None:
     after = shell.parts()
     assert {name for name in after if after[name]["pid"] != before[name]["pid"]} == {"account"}
 
+    _stop_and_restart_one(shell)
+    _ask_by_sql(shell)
+
     elsewhere = shell.florin("up", FLORIN_PORT_BASE=str(shell.ports.base + 15_000))
     assert elsewhere.returncode == 1
     assert "already runs on the ports" in elsewhere.stderr
@@ -112,6 +115,35 @@ def test_a_stack_from_up_to_down(shell: Shell) -> None:
     assert shell.florin("down").returncode == 0
     assert processes_of(shell.run_dir) == []
     assert (shell.run_dir / "credentials.json").exists()
+
+
+def _stop_and_restart_one(shell: Shell) -> None:
+    """The parts named, and no others."""
+    before = shell.parts()
+    assert shell.florin("down", "fraud").returncode == 0
+    assert [name for name, part in shell.parts().items() if not part["ready"]] == ["fraud"]
+    assert shell.florin("restart", "fraud", "redis").returncode == 0
+    after = shell.parts()
+    assert all(part["ready"] for part in after.values())
+    assert {name for name in after if after[name]["pid"] != before[name]["pid"]} == {"fraud", "redis"}
+    for refused, why in (
+        (("down", "nobody"), "no part 'nobody'"),
+        (("down", "redis", "--wipe"), "whole stack"),
+    ):
+        assert why in shell.florin(*refused).stderr
+    others = shell.florin("down", "redis", FLORIN_API_ADDRESS="http://{service}:8080")
+    assert "others start these processes" in others.stderr
+
+
+def _ask_by_sql(shell: Shell) -> None:
+    """Everything can be read, sessions of others too, and nothing changed."""
+    asked = "SELECT count(*) AS seen FROM pg_stat_activity WHERE usename = 'account_app' AND query <> ''"
+    (row,) = json.loads(shell.florin("sql", asked, "--json").stdout)
+    assert row["seen"] > 0
+    refused = shell.florin("sql", "DELETE FROM account.accounts")
+    assert refused.returncode == 1
+    assert "read-only" in refused.stderr
+    assert "PostgresSyntaxError" in shell.florin("sql", "SELECT 1; DELETE FROM account.accounts").stderr
 
 
 def _rotate_key_encryption_keys(shell: Shell, keeper: str) -> None:

@@ -110,11 +110,20 @@ async def test_a_discarded_event_is_given_up_with_author_and_note(running: Runni
     assert told == "discard eve sent by mistake"
 
 
-async def test_a_replayed_event_is_handled_again_by_the_service(running: RunningServices) -> None:
-    """This one cannot be handled, so it comes back, with the service's own word for why."""
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_a_replayed_event_is_handled_again_by_the_service(
+    running: RunningServices, given_up: bool
+) -> None:
+    """This one cannot be handled, so it comes back, with the service's own word for why. What was given up by
+    mistake has this way back, when it is named."""
     event_id = await _park(running)
+    if given_up:
+        mistake = Decision(replay=False, author="eve", note="sent by mistake")
+        await parked_events.decide(running.surroundings, SERVICES, [event_id], mistake)
+        assert event_id not in await parked_events.all_parked(running.surroundings, SERVICES)
     decision = Decision(replay=True, author="eve", note="try again")
-    await parked_events.decide(running.surroundings, SERVICES, [event_id], decision)
+    done = await parked_events.decide(running.surroundings, SERVICES, [event_id], decision)
+    assert done == {"account": [event_id]}
 
     async def parked_again() -> bool:
         query = (

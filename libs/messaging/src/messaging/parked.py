@@ -51,7 +51,8 @@ _GET = text(
 _MOVE = text(
     """
     UPDATE parked SET status = :status, changed_at = now()
-    WHERE event_id = ANY(CAST(:event_ids AS uuid[])) AND status = 'parked' RETURNING event_id
+    WHERE event_id = ANY(CAST(:event_ids AS uuid[])) AND status = ANY(CAST(:statuses AS text[]))
+    RETURNING event_id
     """
 )
 _ACT = text(
@@ -120,24 +121,38 @@ async def get(connection: AsyncConnection, event_id: UUID) -> ParkedEvent | None
 async def request_replay(
     connection: AsyncConnection, event_ids: Sequence[UUID], *, author: str, note: str
 ) -> list[UUID]:
-    """Ask the service to handle these again; returns those that were parked. Keeps who asked and why."""
-    return await _decide(connection, event_ids, "replaying", "replay", author, note)
+    """Ask the service to handle these again; returns those that were parked or discarded. Keeps who asked and
+    why."""
+    # What was given up by mistake must have a way back: its payment waits for ever otherwise.
+    action = _Action("replay", leads_to="replaying", of=("parked", "discarded"))
+    return await _decide(connection, event_ids, action, author, note)
 
 
 async def discard(
     connection: AsyncConnection, event_ids: Sequence[UUID], *, author: str, note: str
 ) -> list[UUID]:
-    """Give these up for good; returns those that were parked. Keeps who decided and why."""
-    return await _decide(connection, event_ids, "discarded", "discard", author, note)
+    """Give these up; returns those that were parked. Keeps who decided and why."""
+    action = _Action("discard", leads_to="discarded", of=("parked",))
+    return await _decide(connection, event_ids, action, author, note)
+
+
+@dataclass(frozen=True, slots=True)
+class _Action:
+    """What a person may do with events of certain statuses."""
+
+    name: str
+    leads_to: str
+    of: tuple[str, ...]
 
 
 async def _decide(
-    connection: AsyncConnection, event_ids: Sequence[UUID], status: str, action: str, author: str, note: str
+    connection: AsyncConnection, event_ids: Sequence[UUID], action: _Action, author: str, note: str
 ) -> list[UUID]:
-    moved = await connection.execute(_MOVE, {"event_ids": list(event_ids), "status": status})
-    ids = list(moved.scalars())
+    move = {"event_ids": list(event_ids), "status": action.leads_to, "statuses": list(action.of)}
+    ids = list((await connection.execute(_MOVE, move)).scalars())
     if ids:
-        await connection.execute(_ACT, {"event_ids": ids, "action": action, "author": author, "note": note})
+        act = {"event_ids": ids, "action": action.name, "author": author, "note": note}
+        await connection.execute(_ACT, act)
     return ids
 
 

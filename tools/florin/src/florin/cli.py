@@ -20,6 +20,7 @@ from florin.commands import (
     proposals,
     provisioning,
     roles,
+    sql,
     users,
     verification,
     watch,
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 FAMILIES = (
-    *(lifecycle, provisioning, demo, importing, verification, audit, watch, parked),
+    *(lifecycle, provisioning, demo, importing, verification, audit, watch, parked, sql),
     *(proposals, customers, access, roles, users, latency, api_docs, dashboards),
 )
 for family in FAMILIES:

@@ -62,7 +62,8 @@ def role_statements(passwords: Mapping[str, str]) -> list[str]:
         statements.append(f"ALTER ROLE {owner_of(service)} SET statement_timeout = '{LONG_STATEMENT}'")
     return [
         *statements,
-        f"GRANT pg_read_all_data TO {AUDITOR}",
+        # What sessions do and wait for, too: whoever is woken at night looks there first.
+        f"GRANT pg_read_all_data, pg_read_all_stats TO {AUDITOR}",
         f"ALTER ROLE {AUDITOR} SET default_transaction_read_only = on",
         f"ALTER ROLE {AUDITOR} SET statement_timeout = '{LONG_STATEMENT}'",
     ]

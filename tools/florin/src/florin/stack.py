@@ -110,7 +110,7 @@ class Stack:
 
     def up(self) -> bool:
         """Starts whatever does not run; False when all ran already. Failing, it stops what it started."""
-        with self._alone():
+        with self.alone():
             if self._all_ready():
                 return False
             choosing.bring_missing(self._given, self.run_dir, say=self._say)
@@ -133,7 +133,7 @@ class Stack:
 
     def down(self, *, wipe: bool = False) -> None:
         """Stops everything of this run folder; its data stays unless `wipe`."""
-        with self._alone():
+        with self.alone():
             self.services.stop_all()
             self._say("services stopped")
             _stop_each(list(self.backing.values()))
@@ -234,7 +234,7 @@ class Stack:
         return all(part.ready for part in self.status())
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """Two commands on one run folder take turns."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
         with (self.run_dir / "lock").open("w") as lock:

@@ -6,10 +6,10 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from florin.administration import Administration, Item
 from florin.stack import stack_here
+from florin.tables import make_table
 
 console = Console(highlight=False)
 STYLES = {"active": "green", "next": "cyan", "suspended": "red", "revoked": "red", "expired": "yellow"}
@@ -121,7 +121,7 @@ def rotate_signing(
 ) -> None:
     """Let the key that stands by sign tokens from now on, and make a new one to stand by."""
     _ask(lambda office: office.rotate_signing_keys(overlap_s=overlap_s))
-    table = Table("kid", "state", "made", "signs since", "verifies until")
+    table = make_table("kid", "state", "made", "signs since", "verifies until", whole={"kid"})
     for key in _ask(lambda office: office.signing_keys()):
         table.add_row(
             key["kid"],
@@ -142,7 +142,7 @@ def _ask(question: Callable[[Administration], Awaitable[Answer]]) -> Answer:
 
 
 def _show_clients(clients: Sequence[Item]) -> None:
-    table = Table("client", "name", "status", "scopes", "registered")
+    table = make_table("client", "name", "status", "scopes", "registered", whole={"client"})
     for one in clients:
         table.add_row(
             one["id"],
@@ -155,7 +155,7 @@ def _show_clients(clients: Sequence[Item]) -> None:
 
 
 def _show_keys(keys: Sequence[Item]) -> None:
-    table = Table("key", "client", "label", "state", "scopes", "issued", "ends", "last used")
+    table = make_table("key", "client", "label", "state", "scopes", "issued, ends, last used", whole={"key"})
     for key in keys:
         table.add_row(
             f"flk_{key['prefix']}",
@@ -163,9 +163,7 @@ def _show_keys(keys: Sequence[Item]) -> None:
             key["label"],
             _styled(key["state"]),
             " ".join(key["scopes"]),
-            _minute(key["issued_at"]),
-            _minute(key["not_after"]),
-            _minute(key["last_used_at"]),
+            "\n".join(_minute(key[time]) or "–" for time in ("issued_at", "not_after", "last_used_at")),
         )
     console.print(table)
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from florin.errors import StackError
 from florin.services import PROCESSES
 from florin.stack import stack_here
+from florin.tables import make_table
 
 console = Console(highlight=False)
 # Whose log, and the key that may read it.
@@ -63,21 +64,17 @@ def audit(
 
 def table_of(found: Sequence[Item]) -> Table:
     """The entries, a row each."""
-    table = Table("at", "service", "#", "actor", "action", "subject", "before → after", "why", "from")
+    table = make_table("at, from", "entry", "who, what, of what", "before → after, why")
     for item in found:
-        row = (
-            str(item["at"])[:19].replace("T", " "),
-            item["service"],
-            "" if item["position"] is None else str(item["position"]),
-            item["actor"],
-            item["action"],
-            item["subject"],
-            _change(item),
-            item["reason"] or "",
-            item["address"] or "",
+        place = "" if item["position"] is None else str(item["position"])
+        cells = (
+            (str(item["at"])[:19].replace("T", " "), item["address"]),
+            (item["service"], place),
+            (item["actor"], item["action"], item["subject"]),
+            (_change(item), item["reason"]),
         )
         # What a caller wrote is no markup of ours.
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text("\n".join(filter(None, cell))) for cell in cells))
     return table
 
 

@@ -1,10 +1,10 @@
-"""up, down, status, logs, topology: the stack on this machine."""
+"""up, down, restart, status, logs, topology: the stack on this machine."""
 
 import itertools
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +16,12 @@ from rich.table import Table
 from florin.backing import choosing
 from florin.errors import StackError
 from florin.services import PROCESSES
-from florin.stack import Part, Stack, stack_here
+from florin.stack import API_VARIABLE, Part, Stack, stack_here
 
 console = Console(highlight=False)
 FOLLOW_S = 0.2
 BACKING = ("postgres", "rabbitmq", "redis")
+PARTS = (*PROCESSES, *BACKING)
 STYLES = {"ready": "green", "starting": "yellow", "down": "red"}
 
 
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     """Adds these commands to the command line."""
     app.command()(up)
     app.command()(down)
+    app.command()(restart)
     app.command()(status)
     app.command()(logs)
     group = typer.Typer(help="Exchanges and queues on the broker.", no_args_is_help=True)
@@ -39,7 +41,7 @@ def register(app: typer.Typer) -> None:
 def up() -> None:
     """Start Postgres, RabbitMQ, Redis and the services; what runs already is left alone."""
     began = time.monotonic()
-    stack = stack_here(say=lambda line: console.print(f"[dim]·[/dim] {line}"))
+    stack = _own_stack()
     if stack.up():
         console.print(f"[green]up[/green] after {time.monotonic() - began:.1f} s")
     else:
@@ -50,20 +52,44 @@ def up() -> None:
 
 
 def down(
+    parts: Annotated[list[str] | None, typer.Argument(help="Only these parts.", show_default=False)] = None,
     wipe: Annotated[
         bool, typer.Option("--wipe", help="Remove all data, keys and passwords as well.")
     ] = False,
 ) -> None:
-    """Stop everything; data stays unless --wipe."""
-    stack_here(say=lambda line: console.print(f"[dim]·[/dim] {line}")).down(wipe=wipe)
-    console.print("down, and the data is gone" if wipe else "down")
+    """Stop everything, or the parts named; data stays unless --wipe."""
+    stack, named = _own_stack(), _known(parts or ())
+    if named and wipe:
+        raise StackError("--wipe is for the whole stack: name no parts")
+    if not named:
+        stack.down(wipe=wipe)
+        console.print("down, and the data is gone" if wipe else "down")
+        return
+    with stack.alone():
+        for part in named:
+            stack.stop(part)
+    console.print(f"down: {', '.join(named)}; `florin up` starts what is missing")
+
+
+def restart(
+    parts: Annotated[
+        list[str], typer.Argument(help="Services, postgres, rabbitmq, redis.", show_default=False)
+    ],
+) -> None:
+    """Stop these parts in good order and start them again, one after the other."""
+    stack, named = _own_stack(), _known(parts)
+    with stack.alone():
+        for part in named:
+            stack.stop(part)
+            stack.start(part)
+            console.print(f"{part} is ready again")
 
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show every part; exit status 1 when one is not ready."""
-    stack = stack_here()
+    stack = _own_stack()
     parts = stack.status()
     if as_json:
         document = {"run_dir": str(stack.run_dir), "parts": [asdict(part) for part in parts]}
@@ -82,10 +108,8 @@ def logs(
     ] = 40,
 ) -> None:
     """Show the end of the logs."""
-    if part and part not in (*PROCESSES, *BACKING):
-        raise StackError(f"there is no part {part!r}: choose one of {', '.join((*PROCESSES, *BACKING))}")
-    chosen = [part] if part else list(PROCESSES)
-    run_dir = stack_here().run_dir
+    chosen = _known([part]) if part else list(PROCESSES)
+    run_dir = _own_stack().run_dir
     contained = choosing.marker_of(run_dir, part)
     if part and contained.exists():
         raise StackError(f"{part} runs in Docker: `docker logs {contained.read_text().strip()}`")
@@ -112,6 +136,24 @@ def stack_must_be_up() -> Stack:
     if absent:
         raise StackError(f"not ready: {', '.join(absent)}: run `florin up`")
     return stack
+
+
+def _own_stack() -> Stack:
+    """The stack of this run folder; StackError when others start its processes."""
+    stack = stack_here(say=lambda line: console.print(f"[dim]·[/dim] {line}"))
+    if stack.elsewhere:
+        raise StackError(
+            f"others start these processes ({API_VARIABLE} is set): ask docker compose or kubectl"
+        )
+    return stack
+
+
+def _known(parts: Sequence[str]) -> list[str]:
+    """The parts named, each once; StackError for one that does not exist."""
+    for part in parts:
+        if part not in PARTS:
+            raise StackError(f"there is no part {part!r}: choose one of {', '.join(PARTS)}")
+    return list(dict.fromkeys(parts))
 
 
 def _table(parts: list[Part]) -> Table:

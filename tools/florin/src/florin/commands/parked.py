@@ -11,15 +11,16 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from florin.errors import StackError
 from florin.services import SERVICES
 from florin.stack import stack_here
+from florin.tables import make_table
 
 if TYPE_CHECKING:
     # Loaded where they are used: not for the commands that only start or stop services.
-    from florin.parked_events import Found
+    from florin.parked_events import Decision, Found
 
 console = Console(highlight=False)
 _AGO = re.compile(r"(?P<count>[1-9][0-9]{0,5})(?P<unit>[smhd])")
@@ -28,6 +29,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 ServiceOption = Annotated[str | None, typer.Option("--service", help="One service instead of all.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept for ever beside your name.")]
+# In a container everybody is one and the same user.
+Author = Annotated[str | None, typer.Option("--author", help="Who you are; this machine's user unless said.")]
 Ids = Annotated[list[UUID] | None, typer.Argument(help="The events' ids.", show_default=False)]
 Everything = Annotated[bool, typer.Option("--all", help="All that are parked, instead of ids.")]
 
@@ -67,11 +70,18 @@ def list_parked(
     if not found:
         console.print("nothing is parked")
         return
-    table = Table("service", "event", "type", "subject", "reason", "status", "parked at")
+    table = make_table(
+        "service",
+        "event, its type, its subject",
+        "reason",
+        "parked at",
+        whole={"event, its type, its subject"},
+    )
     for one in found:
         event = one.event
-        row = (str(event.event_id), event.type, event.subject, event.reason, event.status)
-        table.add_row(one.service, *row, f"{event.parked_at:%Y-%m-%d %H:%M:%S}")
+        named = f"{event.event_id}\n{event.type}\n{escape(event.subject)}"
+        reason = event.reason if event.status == "parked" else f"{event.reason}\n({event.status})"
+        table.add_row(one.service, named, reason, f"{event.parked_at:%Y-%m-%d %H:%M:%S}")
     console.print(table)
 
 
@@ -90,17 +100,27 @@ def show_parked(
 
 
 def replay(
-    note: Note, event_ids: Ids = None, service: ServiceOption = None, everything: Everything = False
+    note: Note,
+    event_ids: Ids = None,
+    service: ServiceOption = None,
+    author: Author = None,
+    everything: Everything = False,
 ) -> None:
-    """Have parked events handled again, by the service that parked them."""
-    _decide(event_ids, service, everything=everything, note=note, replay=True)
+    """Have parked events handled again, by the service that parked them; discarded ones too, when named."""
+    decision = _decision(replay=True, author=author, note=note)
+    _decide(event_ids, service, decision, everything=everything)
 
 
 def discard(
-    note: Note, event_ids: Ids = None, service: ServiceOption = None, everything: Everything = False
+    note: Note,
+    event_ids: Ids = None,
+    service: ServiceOption = None,
+    author: Author = None,
+    everything: Everything = False,
 ) -> None:
-    """Give parked events up for good."""
-    _decide(event_ids, service, everything=everything, note=note, replay=False)
+    """Give parked events up: a payment that waits for one never ends, unless it is replayed after all."""
+    decision = _decision(replay=False, author=author, note=note)
+    _decide(event_ids, service, decision, everything=everything)
 
 
 def redrive(
@@ -143,28 +163,36 @@ def read_moment(text: str, *, now: datetime) -> datetime:
     return moment
 
 
-def _decide(
-    event_ids: list[UUID] | None, service: str | None, *, everything: bool, note: str, replay: bool
-) -> None:
-    from florin import parked_events
+def _decision(*, replay: bool, author: str | None, note: str) -> "Decision":
+    from florin.parked_events import Decision
 
     if not note.strip():
         raise StackError("--note must say why")
+    who = getpass.getuser() if author is None else author.strip()
+    if not who:
+        raise StackError("--author must say who")
+    return Decision(replay=replay, author=who, note=note.strip())
+
+
+def _decide(
+    event_ids: list[UUID] | None, service: str | None, decision: "Decision", *, everything: bool
+) -> None:
+    from florin import parked_events
+
     if everything == bool(event_ids):
         raise StackError("name the events by id, or say --all")
     surroundings, services = stack_here().surroundings, chosen(service)
 
     async def run() -> dict[str, list[UUID]]:
         ids = event_ids or await parked_events.all_parked(surroundings, services)
-        decision = parked_events.Decision(replay=replay, author=getpass.getuser(), note=note.strip())
         return await parked_events.decide(surroundings, services, ids, decision)
 
     done = asyncio.run(run())
     for name, ids in done.items():
-        console.print(f"{name}: {len(ids)} {'will be handled again' if replay else 'given up'}")
+        console.print(f"{name}: {len(ids)} {'will be handled again' if decision.replay else 'given up'}")
     missing = set(event_ids or ()).difference(*done.values())
     for event_id in sorted(missing):
-        console.print(f"{event_id} is not parked")
+        console.print(f"{event_id} is not parked: florin parked list --every")
     if missing:
         raise typer.Exit(1)
 

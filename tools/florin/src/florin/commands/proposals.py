@@ -15,6 +15,7 @@ from rich.table import Table
 
 from florin.errors import StackError
 from florin.stack import stack_here
+from florin.tables import make_table
 
 if TYPE_CHECKING:
     # Loaded where it is used: not for the commands that only start or stop services.
@@ -96,11 +97,13 @@ def show_proposal(
 
 def table_of(found: Sequence["Found"]) -> Table:
     """A line for each."""
-    table = Table("service", "proposal", "client", "kind", "terms", "state", "by", "until or ended")
+    table = make_table(
+        "proposal", "client", "kind", "terms", "state", "by", "until or ended", whole={"proposal"}
+    )
     for one in found:
         terms = ", ".join(f"{name} {value}" for name, value in one.terms.items())
         when = one.ended_at or one.expires_at
-        told = (one.service, str(one.id), one.client_id, one.kind, escape(terms))
+        told = (f"{one.id}\nof {one.service}", one.client_id, one.kind, escape(terms))
         state_told = f"[{_COLOURS[one.state]}]{one.state}[/]"
         table.add_row(*told, state_told, one.ended_by or one.proposed_by, f"{when:%Y-%m-%d %H:%M:%S}")
     return table

@@ -2,8 +2,9 @@
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from service_kit.access import ROLES, SCOPES, Role
+
+from florin.tables import make_table
 
 console = Console(highlight=False)
 MAY = "[green]●[/green]"
@@ -16,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def roles() -> None:
     """Show what each role may do. What no role has is for systems' keys alone."""
-    table = Table("scope", *(role.value for role in Role), "what it lets one do")
+    table = make_table("scope", *(role.value for role in Role), "what it lets one do", whole={"scope"})
     for column in table.columns[1 : 1 + len(Role)]:
         column.justify = "center"
     for scope, meaning in SCOPES.items():

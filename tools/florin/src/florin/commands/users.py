@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 from service_kit.access import Role
 
 from florin.administration import Administration, Item
@@ -15,6 +15,7 @@ from florin.commands import encryption_keys
 from florin.commands.encryption_keys import KeepOption, KeyArgument
 from florin.environment import KEEPS_CLIENTS
 from florin.stack import stack_here
+from florin.tables import make_table
 
 console = Console(highlight=False)
 STYLES = {"active": "green", "invited": "cyan", "disabled": "red"}
@@ -106,14 +107,15 @@ def _ask(question: Callable[[Administration], Awaitable[Answer]]) -> Answer:
 
 
 def _show(people: Sequence[Item]) -> None:
-    table = Table("person", "client", "name", "e-mail", "roles", "state", "registered")
+    table = make_table(
+        "person", "client", "name and e-mail", "roles", "state", "registered", whole={"person"}
+    )
     for one in people:
         state = one["state"]
         table.add_row(
             one["id"],
             one["client"],
-            one["name"],
-            one["email"],
+            f"{escape(one['name'])}\n{escape(one['email'])}",
             " ".join(one["roles"]),
             f"[{STYLES[state]}]{state}[/{STYLES[state]}]",
             one["registered_at"][:16].replace("T", " "),
