@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -10,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STAND_IN_VARIABLE = "FLORIN_STANDIN_IMAGES"
 STAND_IN = ROOT.parent / "shared" / "tools" / "standin-images"
 IMAGES = ("python:3.13-slim", "postgres:17", "rabbitmq:4-management", "valkey/valkey:8")
+# What the profile `observability` runs besides; nobody needs them to bring the rest up.
+OBSERVING = ("otel-collector", "tempo", "prometheus", "alertmanager", "grafana")
 _BRING_TIMEOUT_S = 1_500
 _PULL_TIMEOUT_S = 600
 
@@ -27,6 +30,15 @@ def bring() -> str:
         if not _answers("docker", "pull", "-q", image, timeout_s=_PULL_TIMEOUT_S):
             return _stand_in(f"{image} can be had from no registry")
     return "the engine that runs here"
+
+
+def all_here(images: Sequence[str]) -> bool:
+    """Whether each is here or can be pulled."""
+    return all(
+        _answers("docker", "image", "inspect", image)
+        or _answers("docker", "pull", "-q", image, timeout_s=_PULL_TIMEOUT_S)
+        for image in images
+    )
 
 
 def _stand_in(why: str) -> str:

@@ -21,11 +21,23 @@ PORTS = {
     "FLORIN_POSTGRES_PORT": 32,
     "FLORIN_AMQP_PORT": 72,
     "FLORIN_MANAGEMENT_PORT": 80,
+    "FLORIN_PROMETHEUS_PORT": 90,
+    "FLORIN_ALERTMANAGER_PORT": 93,
+    "FLORIN_GRAFANA_PORT": 30,
 }
+
+
+Figures = dict[str, str]
 
 
 class Failed(Exception):
     """A command of the project, or a promise about it, that failed."""
+
+
+def must(held: bool, failure: str) -> None:
+    """Raises Failed with this text unless it held."""
+    if not held:
+        raise Failed(failure)
 
 
 @dataclass(frozen=True)
@@ -35,10 +47,15 @@ class Project:
     name: str
     version: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[Path] = (FILE,)
+
+    def port(self, variable: str) -> int:
+        """Where it listens on this machine, by the variable that moves it."""
+        return PORT_BASE + PORTS[variable]
 
     def compose(self, *words: str, timeout_s: float = 120) -> str:
         """`docker compose` on this project; what it printed."""
-        return self._run(["docker", "compose", "-p", self.name, "-f", str(FILE), *words], timeout_s)
+        return self._run([*self._command, *words], timeout_s)
 
     def docker(self, *words: str, timeout_s: float = 120) -> str:
         """`docker`; what it printed."""
@@ -51,11 +68,24 @@ class Project:
 
     def start_florin(self, *words: str, mount: Path) -> subprocess.Popen[str]:
         """The same, not waited for."""
-        command = ["docker", "compose", "-p", self.name, "-f", str(FILE), "run", "--rm", "-T"]
-        command += ["-v", f"{mount}:/given:ro", "florin", *words]
+        command = [*self._command, "run", "--rm", "-T", "-v", f"{mount}:/given:ro", "florin", *words]
         return subprocess.Popen(
             command, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+
+    def open_accounts(self, mount: Path, balances: Mapping[str, str]) -> None:
+        """Accounts in EUR by `florin import accounts`, from a file that it writes to the folder `mount`."""
+        mount.chmod(0o755)
+        lines = [f"{account},Ann,EUR,{balance}" for account, balance in balances.items()]
+        document = "\n".join(["account,holder,currency,opening_balance", *lines]) + "\n"
+        (mount / "accounts.csv").write_text(document)
+        rejects = ("--rejects", "/tmp/rejects.csv")
+        self.florin("import", "accounts", "/given/accounts.csv", *rejects, mount=mount)
+
+    def down(self) -> None:
+        """Everything of every profile, with its data."""
+        words = ("--profile", "*", "down", "-v", "--remove-orphans", "--timeout", "30")
+        self.compose(*words, timeout_s=300)
 
     def containers(self, service: str) -> list[str]:
         """Ids of the service's containers."""
@@ -68,8 +98,13 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        ports = {name: str(PORT_BASE + offset) for name, offset in PORTS.items()}
+        ports = {name: str(self.port(name)) for name in PORTS}
         return {**os.environ, **ports, "FLORIN_VERSION": self.version, **self.settings}
+
+    @property
+    def _command(self) -> list[str]:
+        files = [word for file in self.files for word in ("-f", str(file))]
+        return ["docker", "compose", "-p", self.name, *files]
 
     def _run(self, command: Sequence[str], timeout_s: float) -> str:
         try:
