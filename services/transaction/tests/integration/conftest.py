@@ -25,6 +25,7 @@ from messaging.processor import Processor
 from messaging.signing import KeyRing
 from service_kit.access import ROLES, Role
 from service_kit.auth import SCOPES, ApiKeys, Client, key_digest
+from service_kit.circuit_breaker import CircuitBreaker
 from service_kit.clock import SystemClock
 from service_kit.database import Database
 from sqlalchemy import text
@@ -257,7 +258,13 @@ async def service(transaction_database: ServiceDatabase, keyring: KeyRing) -> As
     database = Database(transaction_database.app_url, pool_size=20)
     neighbours = Neighbours()
     addresses = PeerAddresses("http://account.test", "http://fraud.test/", "flk_service")
-    peers = Peers(addresses, deadline_s=0.3, transport=httpx2.MockTransport(neighbours.answer))
+    peers = Peers(
+        addresses,
+        deadline_s=0.3,
+        transport=httpx2.MockTransport(neighbours.answer),
+        # One neighbour serves all tests of a module: what it failed in one must not be refused in the next.
+        breaker=lambda peer: CircuitBreaker(peer, failures_to_open=1_000),
+    )
     parts = make_parts(database, CLOCK, handles=Handles(HANDLE_KEY), peers=peers)
     keys = ApiKeys(
         [

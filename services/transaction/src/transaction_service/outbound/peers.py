@@ -4,12 +4,13 @@ No answer is an answer too: whatever goes wrong is told with its reason, and not
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 from opentelemetry.trace import SpanKind
+from service_kit.circuit_breaker import CircuitBreaker, CircuitOpen, PeerFailed
 from service_kit.telemetry import child_span, current_traceparent
 
 DEADLINE_S = 2.0
@@ -29,7 +30,8 @@ class PeerAddresses:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Why a service gave none: `not_configured`, `timeout`, `unreachable`, `status_N`, `malformed_answer`."""
+    """Why a service gave none: `not_configured`, `circuit_open`, `timeout`, `unreachable`, `status_N`,
+    `malformed_answer`."""
 
     reason: str
 
@@ -38,7 +40,7 @@ PeerAnswer = Mapping[str, Any] | NoAnswer
 
 
 class Peers:
-    """The two services. Close it at the end."""
+    """The two services, each behind a circuit breaker. Close it at the end."""
 
     def __init__(
         self,
@@ -46,8 +48,10 @@ class Peers:
         *,
         deadline_s: float = DEADLINE_S,
         transport: httpx2.AsyncBaseTransport | None = None,
+        breaker: Callable[[str], CircuitBreaker] = CircuitBreaker,
     ) -> None:
         self._addresses = addresses
+        self._account, self._fraud = breaker("account"), breaker("fraud")
         self._deadline_s = deadline_s
         self._client = httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {addresses.api_key}"} if addresses.api_key else {},
@@ -63,7 +67,8 @@ class Peers:
     ) -> tuple[PeerAnswer, PeerAnswer]:
         """Return what account and fraud say of it; never raises for what they or the network do."""
         told = await asyncio.gather(
-            self._ask(self._addresses.account, account), self._ask(self._addresses.fraud, fraud)
+            self._ask(self._account, self._addresses.account, account),
+            self._ask(self._fraud, self._addresses.fraud, fraud),
         )
         return told[0], told[1]
 
@@ -71,31 +76,49 @@ class Peers:
         """Close the connections that are kept open."""
         await self._client.aclose()
 
-    async def _ask(self, base_url: str | None, body: Mapping[str, Any]) -> PeerAnswer:
+    async def _ask(
+        self, breaker: CircuitBreaker, base_url: str | None, body: Mapping[str, Any]
+    ) -> PeerAnswer:
         if base_url is None or self._addresses.api_key is None:
             return NoAnswer("not_configured")
         try:
+            with breaker.call():
+                return await self._post_in_time(base_url.rstrip("/") + _PATH, body)
+        except CircuitOpen:
+            return NoAnswer("circuit_open")
+        except PeerFailed as failure:
+            return NoAnswer(failure.reason)
+
+    async def _post_in_time(self, url: str, body: Mapping[str, Any]) -> PeerAnswer:
+        """An answer, a refusal among them; raises PeerFailed for what is none."""
+        try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._post(base_url.rstrip("/") + _PATH, body)
-        except (TimeoutError, httpx2.TimeoutException):
-            return NoAnswer("timeout")
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
-            return NoAnswer("unreachable")
+                return await self._post(url, body)
+        except (TimeoutError, httpx2.TimeoutException) as error:
+            raise PeerFailed("timeout") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise PeerFailed("unreachable") from error
 
     async def _post(self, url: str, body: Mapping[str, Any]) -> PeerAnswer:
         with child_span(f"POST {_PATH}", SpanKind.CLIENT, http_request_method="POST"):
             traceparent = current_traceparent()
             headers = {"traceparent": traceparent} if traceparent is not None else {}
             async with self._client.stream("POST", url, json=dict(body), headers=headers) as response:
-                if response.status_code != 200:
-                    return NoAnswer(f"status_{response.status_code}")
+                status = response.status_code
+                if status >= 500:
+                    raise PeerFailed(f"status_{status}")
+                if status != 200:
+                    # It lives, and refuses: a key that is not good would be refused again, and as quickly.
+                    return NoAnswer(f"status_{status}")
                 content = bytearray()
                 async for chunk in response.aiter_bytes():
                     content += chunk
                     if len(content) > MAX_ANSWER_BYTES:
-                        return NoAnswer("malformed_answer")
+                        raise PeerFailed("malformed_answer")
         try:
             answer = httpx2.Response(200, content=bytes(content)).json()
-        except ValueError:
-            return NoAnswer("malformed_answer")
-        return answer if isinstance(answer, dict) else NoAnswer("malformed_answer")
+        except ValueError as error:
+            raise PeerFailed("malformed_answer") from error
+        if not isinstance(answer, dict):
+            raise PeerFailed("malformed_answer")
+        return answer

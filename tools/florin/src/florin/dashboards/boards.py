@@ -224,6 +224,17 @@ _OWN: dict[str, list[Panel]] = {
             width=12,
         ),
         Panel("Payments a commit", _quantiles("florin_group_commit_batch_items"), width=12),
+        Panel(
+            "Circuits: 0 closed, 1 half open, 2 open",
+            [Curve("max by (peer, instance) (florin_circuit_breaker_state)", "{{peer}}, {{instance}}")],
+            width=12,
+        ),
+        Panel(
+            "Not asked, its circuit being open",
+            [Curve(_rate("florin_circuit_breaker_refused_total", "peer"), "{{peer}}")],
+            "reqps",
+            width=12,
+        ),
     ],
     "fraud": [
         Panel(
