@@ -64,6 +64,8 @@ class Bearers:
         except KeyError:
             raise Unauthenticated("unknown") from None
 
+    async def ask_for_news(self) -> None: ...
+
 
 @asynccontextmanager
 async def connected(api: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:

@@ -72,6 +72,9 @@ class Issuer:
         self.asked: dict[str, int] = {}
         self.used: list[list[str]] = []
         self.away = False
+        # Cleared, the feed is answered only once it is set.
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.url = ""
 
     def token(self, **changes: Any) -> str:
@@ -99,6 +102,7 @@ class Issuer:
 
     async def feed(self, request: Request) -> Response:
         self._count(request)
+        await self.answers.wait()
         if self.away or request.headers.get("authorization") != f"Bearer {FEED_KEY}":
             return JSONResponse({}, 503 if self.away else 401)
         etag = f'"{self.version}"'

@@ -31,6 +31,8 @@ class Bearers:
             raise Unauthenticated("unknown")
         return Client(client, frozenset({"audit:read"}), "token:1", PERSON)
 
+    async def ask_for_news(self) -> None: ...
+
 
 @pytest.fixture
 async def database(database_for: Callable[[str], ServiceDatabase]) -> AsyncIterator[Database]:

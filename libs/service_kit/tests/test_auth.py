@@ -101,6 +101,8 @@ class Whoever:
     def authenticate(self, bearer: str) -> Client:
         return self.client
 
+    async def ask_for_news(self) -> None: ...
+
 
 async def ask_to_unlock(client: Client, clock: StillClock) -> httpx2.Response:
     """The answer to a request that asks for a fresh second factor."""

@@ -158,6 +158,8 @@ class _NoKeys:
     def authenticate(self, bearer: str) -> Any:
         raise Unauthenticated("no key is known")
 
+    async def ask_for_news(self) -> None: ...
+
 
 async def pay(caller: httpx2.AsyncClient, bearer: str) -> httpx2.Response:
     headers = [

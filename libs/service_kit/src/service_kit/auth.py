@@ -39,6 +39,10 @@ class Unauthenticated(Exception):
     """What was sent proves nothing; the text says what to send instead and never quotes it."""
 
 
+class UnknownKey(Unauthenticated):
+    """What has the form of an API key and is none that is known: it may have been issued just now."""
+
+
 class IdentityUnknown(Exception):
     """It cannot be told yet whether the bearer is good: nobody has said which keys are."""
 
@@ -71,7 +75,12 @@ class Authenticator(Protocol):
     """Tells who a bearer is."""
 
     def authenticate(self, bearer: str) -> Client:
-        """The principal whose bearer this is, from memory; raises `Unauthenticated` or `IdentityUnknown`."""
+        """The principal whose bearer this is, from memory; raises `Unauthenticated` (`UnknownKey` where news
+        could change that) or `IdentityUnknown`."""
+        ...
+
+    async def ask_for_news(self) -> None:
+        """Asks whoever issues keys what is new, for a moment at most; returns without an answer too."""
         ...
 
 
@@ -127,9 +136,9 @@ class ApiKeys:
 
     def authenticate(self, bearer: str) -> Client:
         """The client whose key this is, in a time that does not tell how nearly it was one."""
-        entry = self._by_prefix.get(bearer[4:12]) if bearer.startswith("flk_") else None
-        if len(bearer) > _MAX_KEY_LENGTH or not bearer.isascii():
+        if len(bearer) > _MAX_KEY_LENGTH or not bearer.isascii() or not bearer.startswith("flk_"):
             raise Unauthenticated("The API key is not valid.")
+        entry = self._by_prefix.get(bearer[4:12])
         # A copy of the prepared state: keying HMAC anew costs more than hashing the key.
         keyed = self._hmac.copy()
         keyed.update(bearer.encode())
@@ -138,8 +147,12 @@ class ApiKeys:
         expected = entry[1] if entry is not None else bytes(32)
         matches = hmac.compare_digest(digest, expected)
         if entry is None or not matches:
-            raise Unauthenticated("The API key is not valid.")
+            # Of either alike: who is answered late is not told whether the prefix exists.
+            raise UnknownKey("The API key is not valid.")
         return entry[0]
+
+    async def ask_for_news(self) -> None:
+        """There is none: these are the keys."""
 
 
 def key_digest(key: str, pepper: bytes) -> bytes:
@@ -168,7 +181,7 @@ class requires:  # noqa: N801  reads as a word where it is used
     async def __call__(self, request: Request) -> Client:
         authenticator: Authenticator = request.app.state.authenticator
         try:
-            client = authenticator.authenticate(_bearer(request.scope["headers"]))
+            client = await _authenticated(authenticator, _bearer(request.scope["headers"]))
         except Unauthenticated as refused:
             raise _unauthenticated(str(refused), challenge=f'{_REALM}, error="invalid_token"') from None
         except IdentityUnknown:
@@ -195,6 +208,15 @@ def demand(client: Client, *scopes: str) -> None:
     """Raises the problem of a missing scope: for what only the request's body shows to be needed."""
     if not client.scopes.issuperset(scopes):
         raise _forbidden((frozenset(scopes),), client.scopes)
+
+
+async def _authenticated(authenticator: Authenticator, bearer: str) -> Client:
+    """The principal; a key is good from the moment on at which it was issued, and not a second later."""
+    try:
+        return authenticator.authenticate(bearer)
+    except UnknownKey:
+        await authenticator.ask_for_news()
+        return authenticator.authenticate(bearer)
 
 
 def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -15,6 +15,10 @@ from service_kit.settings import ServiceSettings
 from service_kit.tokens import TokenVerifier, looks_like_a_token
 from service_kit.trust import TrustFeed
 
+# How long a caller with an unknown key is kept waiting for news of it, and how many are at once.
+NEWS_WITHIN_S = 1.0
+MOST_WAITING = 64
+
 
 class Authentication:
     """An `Authenticator`, and what must run for it to know. With neither an issuer nor a feed it is the file
@@ -33,6 +37,7 @@ class Authentication:
         self._tokens = tokens
         self._trust = trust
         self._http = http
+        self._waiting = 0
         self.components = components
 
     @classmethod
@@ -81,6 +86,16 @@ class Authentication:
                 return self._file.authenticate(bearer)
             except Unauthenticated:
                 raise refused from None
+
+    async def ask_for_news(self) -> None:
+        """Asks the trust feed, which asks at its own pace however many wait; beyond a bound nobody waits."""
+        if self._trust is None or self._waiting >= MOST_WAITING:
+            return
+        self._waiting += 1
+        try:
+            await self._trust.poller.asked_anew(within_s=NEWS_WITHIN_S)
+        finally:
+            self._waiting -= 1
 
     async def learnt(self) -> None:
         """Returns once everybody who is asked has answered: before, good callers may be refused."""

@@ -30,6 +30,8 @@ class Poller:
         self._nudged = asyncio.Event()
         self._stopped = asyncio.Event()
         self._answered = asyncio.Event()
+        # Set at the end of the next question to be put: one under way may have been put too early.
+        self._next_over = asyncio.Event()
         self._failing = False
 
     async def answered(self) -> None:
@@ -41,6 +43,13 @@ class Poller:
         """Whether the last question found no usable answer."""
         return self._failing
 
+    async def asked_anew(self, *, within_s: float) -> None:
+        """Returns once a question that was put after this call is over, with or without an answer, or when
+        the time is."""
+        over = self._next_over
+        self.nudge()
+        await _wait_for(over, within_s)
+
     def nudge(self) -> None:
         """Asks for the answer soon: what is known does not suffice."""
         self._nudged.set()
@@ -49,7 +58,9 @@ class Poller:
         """Asks until stopped."""
         while not self._stopped.is_set():
             self._nudged.clear()
+            over, self._next_over = self._next_over, asyncio.Event()
             await self._try()
+            over.set()
             await _wait_for(self._stopped, self._pause_s)
             # Who has had no answer asks again soon: the other may only just be starting.
             if not self._stopped.is_set() and not self._failing:
@@ -59,6 +70,7 @@ class Poller:
         """Asks `run` to return."""
         self._stopped.set()
         self._nudged.set()
+        self._next_over.set()
 
     async def _try(self) -> None:
         try:
