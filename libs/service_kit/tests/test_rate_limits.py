@@ -127,6 +127,24 @@ async def test_payments_go_on_when_redis_dies_and_are_shared_again_when_it_is_ba
     assert answered == {202}
 
 
+async def test_a_process_that_nobody_calls_tells_too_that_redis_is_away_and_back(own_redis: Redis) -> None:
+    """At night an alert would not end before the next request."""
+    budgets = RedisBudgets(own_redis.url, service=SERVICE, timeout_s=PATIENT_S, interval_s=0.05)
+    limiter = RateLimiter({}, budgets, service=SERVICE)
+    ((_, component),) = limiter.components
+    running = asyncio.create_task(component.run())
+    try:
+        own_redis.kill()
+        await eventually(lambda: degraded() == 1)
+        own_redis.start()
+        await eventually(lambda: degraded() == 0)
+    finally:
+        component.stop()
+        await running
+        await limiter.close()
+    assert RateLimiter({}, LocalBudgets(), service=SERVICE).components == []
+
+
 async def test_a_client_that_always_asks_gets_its_rate_and_never_more() -> None:
     """A whole hour in which two replicas are asked five times as often as they may be."""
     clock, rate = Hands(), Rate("write", 100, 10)

@@ -95,6 +95,8 @@ class Foundation:
             app.state.rate_limiter = limiter = RateLimiter.of(
                 settings.rate_limits, _text(settings.redis_url), service=self.service
             )
+            for name, shared in limiter.components:
+                process.add(name, shared)
             process.at_end("rate limits", limiter.close)
             app.state.server.proxies = settings.proxies
             server = HttpServer(

@@ -17,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from service_kit.measuring import INTERVAL_S, Measuring
 from service_kit.telemetry import gauge
 
 SLOTS = 20
@@ -121,8 +122,11 @@ return {{granted, free - granted, current, (current + 1) * slot_ms - now_ms,
 """
 
 
-class RedisBudgets:
-    """Counts in Redis for all replicas; while that is away, in this process, and a metric says so."""
+class RedisBudgets(Measuring):
+    """Counts in Redis for all replicas; while that is away, in this process, and a metric says so.
+
+    As a component it asks by itself whether Redis is there: where nobody calls, no request would notice.
+    """
 
     def __init__(
         self,
@@ -131,7 +135,9 @@ class RedisBudgets:
         service: str,
         timeout_s: float = REDIS_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
+        interval_s: float = INTERVAL_S,
     ) -> None:
+        super().__init__("redis", interval_s=interval_s)
         self._redis = Redis.from_url(
             url,
             socket_timeout=timeout_s,
@@ -162,6 +168,17 @@ class RedisBudgets:
                 granted, free, current, lasts_ms, frees_ms = (int(number) for number in found)
                 return Grant(granted, free, current, lasts_ms / 1000, frees_ms / 1000)
         return await self._alone.take(key, rate, want=want, unspent=unspent, slot=slot)
+
+    async def measure(self) -> None:
+        """Asks once, and lets the next request ask again as soon as there is an answer."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._redis.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._tell_away(error)
+        else:
+            self._away_until = 0.0
+            self._tell_back()
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -10,7 +10,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from service_kit.problems import Problem
@@ -120,6 +120,11 @@ class RateLimiter:
         if lease.refused_until > now:
             _LIMITED.labels(self._service, kind).inc()
             raise _too_many(rate, waits_s)
+
+    @property
+    def components(self) -> Sequence[tuple[str, RedisBudgets]]:
+        """What has to run beside the requests: where budgets are shared, the look at what shares them."""
+        return [("shared rate limits", self._budgets)] if isinstance(self._budgets, RedisBudgets) else []
 
     async def close(self) -> None:
         """Closes what the budgets hold open."""
