@@ -6,7 +6,7 @@ import secrets
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,11 @@ from florin.credentials import Credentials
 from florin.ports import Ports, reserved_base
 from messaging import broker
 from messaging.failures import BrokerUnavailable
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis as RedisClient
 from service_kit.addresses import with_authority
 from service_kit.database import Database, DatabaseUnavailable
+from service_kit.server_certificates import ServerCertificates, servers_by_tls
 from testkit.backing import PASSABLE, Backing
 from testkit.tls import Authority
 
@@ -196,3 +198,49 @@ async def test_a_certificate_for_another_host_is_refused(
 async def test_plaintext_is_refused(servers: dict[str, Server], kind: str) -> None:
     with pytest.raises(servers[kind].refusal):
         await servers[kind].reach(servers[kind].plain_url)
+
+
+def told_end(server: str) -> float | None:
+    return REGISTRY.get_sample_value("florin_server_certificate_expiry_timestamp_seconds", {"server": server})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_end_of_the_certificate_that_a_server_shows_is_told(
+    servers: dict[str, Server], authority: Authority, kind: str
+) -> None:
+    """By each server's own way to TLS, and whoever has signed it."""
+    url = with_authority(servers[kind].url, authority.file)
+    (server,) = servers_by_tls({kind: url})
+    await ServerCertificates([server]).measure()
+    assert told_end(kind) == authority.ends.timestamp()
+
+
+async def test_a_server_that_cannot_be_asked_keeps_what_was_told_of_it(
+    servers: dict[str, Server], authority: Authority
+) -> None:
+    (server,) = servers_by_tls({"kept": with_authority(servers["redis"].url, authority.file)})
+    await ServerCertificates([server]).measure()
+    nobodys_port = replace(server, port=9)
+    await ServerCertificates([nobodys_port, replace(nobodys_port, name="never seen")]).measure()
+    assert told_end("kept") == authority.ends.timestamp()
+    assert told_end("never seen") is None
+
+
+def test_only_servers_that_are_spoken_to_by_tls_are_asked() -> None:
+    asked = servers_by_tls(
+        {
+            "database": "postgresql+asyncpg://a:b@db/florin?sslmode=verify-full",
+            "open database": "postgresql://a:b@db/florin?sslmode=prefer",
+            "broker": "amqps://a:b@mq/",
+            "open broker": "amqp://a:b@mq/",
+            "redis": "rediss://:b@cache:6380/0",
+            "issuer": "https://issuer/keys",
+            "open issuer": "http://issuer/keys",
+        }
+    )
+    assert [(one.name, one.host, one.port, one.is_postgres) for one in asked] == [
+        ("database", "db", 5432, True),
+        ("broker", "mq", 5671, False),
+        ("redis", "cache", 6380, False),
+        ("issuer", "issuer", 443, False),
+    ]

@@ -80,3 +80,28 @@ def test_url_for_another_role_keeps_server_and_options() -> None:
         password="p@ss/word",
     )
     assert url == "postgresql://account_app:p%40ss%2Fword@db.example:6432/florin?ssl=require"
+
+
+async def test_the_auditor_sees_what_other_sessions_do(
+    backing: Backing, empty_database: ServiceDatabase
+) -> None:
+    """Runbooks look for who holds a lock, or sits in a transaction."""
+    url = provision.url_for(
+        empty_database.admin_url,
+        database=empty_database.name,
+        role=provision.AUDITOR,
+        password=backing.credentials.roles[provision.AUDITOR],
+    )
+    auditor, app = await connect(url), await connect(empty_database.app_url)
+    try:
+        async with app.transaction():
+            pid = await app.fetchval("SELECT pg_backend_pid()")
+            seen = await auditor.fetchrow(
+                "SELECT state, xact_start FROM pg_stat_activity WHERE pid = $1", pid
+            )
+        assert seen is not None
+        assert seen["state"] == "idle in transaction"
+        assert seen["xact_start"] is not None
+    finally:
+        await auditor.close()
+        await app.close()

@@ -15,7 +15,9 @@ import httpx2
 import pytest
 from florin.ports import HOST
 from florin.provision import AUDITOR
-from florin.watching import Unhandled, WatchMetrics, check_once
+from florin.verification.report import snapshot
+from florin.watching import Unhandled, WatchMetrics, check_once, unsealed_ages_s
+from service_kit.audit.chain import Head
 from testkit.backing import Backing
 from testkit.databases import Databases
 from testkit.stacks import RunningServices, running_services
@@ -25,6 +27,23 @@ from testkit.waiting import eventually
 TAMPER = (
     "UPDATE account.entries SET amount_minor = amount_minor {} 1 WHERE entry_number = 1 AND amount_minor > 0"
 )
+
+# The newest entry of a log and its seal, taken away for a while, as whoever owns the database can.
+CUT_OFF = (
+    "CREATE TABLE public.cut_entry AS SELECT * FROM account.audit_entries WHERE id = "
+    "(SELECT entry_id FROM account.audit_seals ORDER BY position DESC LIMIT 1)",
+    "CREATE TABLE public.cut_seal AS SELECT position, entry_id, hash, sealed_at FROM account.audit_seals "
+    "WHERE entry_id = (SELECT id FROM public.cut_entry)",
+    "DELETE FROM account.audit_seals WHERE entry_id = (SELECT id FROM public.cut_entry)",
+    "DELETE FROM account.audit_entries WHERE id = (SELECT id FROM public.cut_entry)",
+)
+MEND = (
+    "INSERT INTO account.audit_entries OVERRIDING SYSTEM VALUE SELECT * FROM public.cut_entry",
+    "INSERT INTO account.audit_seals (position, entry_id, hash, sealed_at) SELECT * FROM public.cut_seal",
+    "DROP TABLE public.cut_entry, public.cut_seal",
+)
+# What sealers of the account service take turns by.
+AS_SEALER = "SELECT pg_advisory_xact_lock(hashtextextended('audit' || chr(10) || 'account', 0))"
 
 AN_HOUR_LATER = "UPDATE transaction.outbox SET created_at = created_at - interval '1 hour'"
 
@@ -86,24 +105,75 @@ async def test_an_altered_ledger_is_told_by_its_check_until_it_is_mended(
     """The check's gauge is 1 while the offender stands, and 0 again afterwards."""
     assert (await pay(own, payers, wait_s=20)).json()["status"] == "SETTLED"
     metrics = WatchMetrics()
-
-    def broken() -> set[str]:
-        return {
-            sample.labels["invariant"]
-            for family in metrics.registry.collect()
-            if family.name == "florin_invariant_broken"
-            for sample in family.samples
-            if sample.value
-        }
-
     await as_superuser(own, TAMPER.format("+"))
     try:
         assert not await check_once(auditor_of(own), metrics)
-        assert {"1", "2"} & broken()
+        assert {"1", "2"} & broken(metrics, "invariant")
     finally:
         await as_superuser(own, TAMPER.format("-"))
     assert await check_once(auditor_of(own), metrics)
-    assert broken() == set()
+    assert broken(metrics, "invariant") == set()
+
+
+async def test_an_audit_log_whose_end_is_cut_off_is_told_by_the_round_that_follows(
+    own: RunningServices, payers: list[str]
+) -> None:
+    """What is left is a whole chain: only who has seen it before can tell, until its end is back."""
+    metrics, kept = WatchMetrics(), dict[str, Head]()
+    lost = {"each audit chain holds the heads that were kept"}
+
+    async def watched() -> bool:
+        return await check_once(auditor_of(own), metrics, kept=kept)
+
+    async def sealed() -> bool:
+        async with snapshot(auditor_of(own)) as connection:
+            return not await connection.fetchval("SELECT count(*) FROM account.audit_unsealed")
+
+    await eventually(sealed)
+    assert await watched()
+    seen = dict(kept)
+    assert seen["account"].position >= len(payers)
+    await as_superuser(own, *CUT_OFF)
+    try:
+        assert [await watched() for _ in range(2)] == [False] * 2
+        assert broken(metrics, "check") == lost
+        assert kept == seen
+    finally:
+        await as_superuser(own, *MEND)
+    assert await watched()
+    assert broken(metrics, "check") == set()
+
+
+async def test_entries_of_the_audit_log_that_nobody_seals_have_an_age(
+    own: RunningServices, payers: list[str]
+) -> None:
+    """While the turn to seal is another's, those of the account service grow old, and nobody else's."""
+    auditor, sealer = (
+        await asyncpg.connect(auditor_of(own)),
+        await asyncpg.connect(own.database("account").admin_url),
+    )
+
+    async def ages() -> dict[str, float]:
+        return dict(await unsealed_ages_s(auditor))
+
+    async def grown() -> bool:
+        return (await ages())["account"] > 2
+
+    async def all_sealed() -> bool:
+        return not any((await ages()).values())
+
+    try:
+        async with sealer.transaction():
+            await sealer.execute(AS_SEALER)
+            body = {"account": "UNSEALED", "holder": "S", "currency": "EUR"}
+            headers = {"Idempotency-Key": "UNSEALED"}
+            await own.client("account").post("/v1/accounts", json=body, headers=headers)
+            await eventually(grown, timeout_s=20)
+            assert {name for name, age_s in (await ages()).items() if age_s > 2} == {"account"}
+        await eventually(all_sealed, timeout_s=20)
+    finally:
+        await auditor.close()
+        await sealer.close()
 
 
 async def test_events_that_their_consumer_has_not_handled_have_an_age(
@@ -172,11 +242,23 @@ async def test_the_command_serves_what_it_finds_and_ends_when_it_is_told_to(own:
         process.wait(10)
 
 
-async def as_superuser(own: RunningServices, statement: str) -> None:
+def broken(metrics: WatchMetrics, label: str) -> set[str]:
+    """The checks that are told as broken, by this label."""
+    return {
+        sample.labels[label]
+        for family in metrics.registry.collect()
+        if family.name == "florin_invariant_broken"
+        for sample in family.samples
+        if sample.value
+    }
+
+
+async def as_superuser(own: RunningServices, *statements: str) -> None:
     connection = await asyncpg.connect(own.database("account").admin_url)
     try:
         async with connection.transaction():
             await connection.execute("SET LOCAL session_replication_role = replica")
-            await connection.execute(statement)
+            for statement in statements:
+                await connection.execute(statement)
     finally:
         await connection.close()

@@ -25,6 +25,7 @@ from service_kit.lifecycle import Component, Process, Role
 from service_kit.measuring import DatabaseGauges
 from service_kit.rate_limits import RateLimiter
 from service_kit.revisions import Revisions
+from service_kit.server_certificates import ServerCertificates, servers_by_tls
 from service_kit.settings import BusSettings, ServiceSettings
 from service_kit.telemetry import configure_logging, configure_tracing
 
@@ -131,6 +132,9 @@ class Foundation:
         process.before_start("schema", schema_at_head)
         process.at_end("database", self.database.close)
         process.add("database gauges", DatabaseGauges(self.database, pool_size=settings.database_pool_size))
+        by_tls = list(servers_by_tls(settings.server_addresses))
+        if by_tls:
+            process.add("server certificates", ServerCertificates(by_tls))
         return process
 
 

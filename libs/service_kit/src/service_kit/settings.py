@@ -171,6 +171,14 @@ class ServiceSettings(BaseSettings):
         }
 
     @property
+    def server_addresses(self) -> Mapping[str, str]:
+        """The servers that the process speaks to, by what they are for; the addresses bear passwords."""
+        told = {"database": self.database_url, "redis": self.redis_url}
+        addresses = {name: url.get_secret_value() for name, url in told.items() if url is not None}
+        issuer = self.trust_url or self.jwks_url
+        return addresses if issuer is None else addresses | {"issuer": issuer}
+
+    @property
     def rate_limits(self) -> Mapping[RouteClass, Rate]:
         """How often one client may ask; in development it is not limited unless that is asked for."""
         asked = {
@@ -193,6 +201,10 @@ class BusSettings(ServiceSettings):
     broker_url: SecretStr
     broker_namespace: str = Field(default="florin", pattern=r"^[a-z][a-z0-9_.-]{0,40}$")
     keyring_file: Path
+
+    @property
+    def server_addresses(self) -> Mapping[str, str]:
+        return {**super().server_addresses, "broker": self.broker_url.get_secret_value()}
 
     def unsafe(self) -> Iterator[str]:
         yield from super().unsafe()

@@ -22,12 +22,13 @@ class Certificate:
 
 
 class Authority:
-    """Signs certificates; `file` holds its own, by which others are verified."""
+    """Signs certificates, which end when its own does (`ends`); `file` holds that, to verify others by."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._key = ec.generate_private_key(ec.SECP256R1())
+        self.ends = (datetime.now(UTC) + LIFETIME).replace(microsecond=0)
         self.file = folder / f"{name}.pem"
         signs = x509.KeyUsage(
             digital_signature=True,
@@ -71,15 +72,14 @@ class Authority:
         return made
 
     def _draft(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + LIFETIME)
+            .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
+            .not_valid_after(self.ends)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False

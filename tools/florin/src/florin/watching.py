@@ -7,16 +7,18 @@ under way between the services, which reads only what is new and looks every few
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
 import structlog
 from contracts.catalogue import CATALOGUE
 from prometheus_client import CollectorRegistry, Gauge
+from service_kit.audit.chain import Head
 
 from florin.provision import connect
-from florin.services import SERVICES
+from florin.services import PROCESSES, SERVICES
+from florin.verification import audit_log
 from florin.verification.checks import Audit, Check
 from florin.verification.report import CHECKS, run, snapshot
 
@@ -26,7 +28,8 @@ PATH_INTERVAL_S = 5.0
 _BACK_OFF_S = 5.0
 _OUTAGES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
-# After quiet alone, or about files of this machine: neither is to be had beside a busy system.
+# After quiet alone, or about files of this machine: neither is to be had beside a busy system. How long an
+# audit entry has waited is told as an age.
 _NOT_WATCHED = frozenset(
     {
         "outboxes are empty",
@@ -35,10 +38,14 @@ _NOT_WATCHED = frozenset(
         "parked events are named",
         "quarantined frames are named",
         "no secret stands in a log",
+        "no audit entry has waited for a minute",
     }
 )
-WATCHED: tuple[Check, ...] = tuple(check for check in CHECKS if check.name not in _NOT_WATCHED)
-assert len(CHECKS) - len(WATCHED) == len(_NOT_WATCHED), "a check that is left out is misnamed"
+assert {check.name for check in CHECKS} >= _NOT_WATCHED, "a check that is left out is misnamed"
+WATCHED: tuple[Check, ...] = (
+    *(check for check in CHECKS if check.name not in _NOT_WATCHED),
+    audit_log.AGAINST_HEADS,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -73,18 +80,39 @@ class WatchMetrics:
             "Since the key that signs access tokens became the one that does",
             registry=self.registry,
         )
+        self.unsealed = Gauge(
+            "florin_audit_unsealed_seconds",
+            "Age of the oldest entry of the audit log that is not yet in its chain; 0 for none",
+            ["service"],
+            registry=self.registry,
+        )
         for check in WATCHED:
             self.broken.labels(str(check.invariant), check.name).set(0)
         for consumer in SERVICES:
             self.unhandled.labels(consumer).set(0)
 
 
-async def check_once(url: str, metrics: WatchMetrics, *, checks: Sequence[Check] = WATCHED) -> bool:
-    """One round over one snapshot; says whether all is well. Raises asyncpg's errors and OSError."""
+async def check_once(
+    url: str,
+    metrics: WatchMetrics,
+    *,
+    checks: Sequence[Check] = WATCHED,
+    kept: MutableMapping[str, Head] | None = None,
+) -> bool:
+    """One round over one snapshot; says whether all is well. Raises asyncpg's errors and OSError.
+
+    `kept` are the heads of the audit chains that the round before has seen, and afterwards those that this
+    one has: outside the database, whose owner could cut a chain's end off or write it anew. While a chain
+    does not hold its head, all stay as they are.
+    """
+    kept = {} if kept is None else kept
     began = time.monotonic()
     async with snapshot(url) as connection:
         # Never quiet: what is under way is under way.
-        report = await run(Audit(connection, quiet=False), checks)
+        report = await run(Audit(connection, quiet=False, heads=kept), checks)
+        failed = {result.check for result in report.results if result.finding.ok is False}
+        if audit_log.AGAINST_HEADS not in failed:
+            kept.update(await audit_log.heads_of(connection))
     for result in report.results:
         broken = result.finding.ok is False
         metrics.broken.labels(str(result.check.invariant), result.check.name).set(broken)
@@ -145,7 +173,20 @@ _UNHANDLED = """
                           WHERE position >= $1 AND created_at < now() - interval '30 seconds'))
         )::bigint AS handled
 """
+_UNSEALED = " UNION ALL ".join(
+    f"""
+    SELECT '{service}' AS service, coalesce(greatest(extract(epoch FROM now() - (
+        SELECT e.at FROM {service}.audit_unsealed u JOIN {service}.audit_entries e ON e.id = u.entry_id
+        ORDER BY u.entry_id LIMIT 1)), 0), 0)::float8 AS age_s
+    """  # noqa: S608
+    for service in PROCESSES
+)
 _KEY_AGE = "SELECT extract(epoch FROM now() - max(activated_at))::float8 FROM identity.signing_keys"
+
+
+async def unsealed_ages_s(connection: "asyncpg.Connection[asyncpg.Record]") -> list[tuple[str, float]]:
+    """By service, how long the first entry of its audit log waits that is in no chain; 0 where none does."""
+    return [(row["service"], row["age_s"]) for row in await connection.fetch(_UNSEALED)]
 
 
 class Watch:
@@ -155,6 +196,7 @@ class Watch:
         self._url = url
         self._metrics = metrics
         self._interval_s = interval_s
+        self._heads: dict[str, Head] = {}
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -166,7 +208,7 @@ class Watch:
         while True:
             began = time.monotonic()
             try:
-                ok = await check_once(self._url, self._metrics)
+                ok = await check_once(self._url, self._metrics, kept=self._heads)
             except _OUTAGES as error:
                 _log.warning("watch_waits", error=type(error).__name__)
                 await asyncio.sleep(_BACK_OFF_S)
@@ -194,6 +236,8 @@ class Watch:
         while True:
             for consumer, age_s in (await unhandled.ages_s(connection)).items():
                 self._metrics.unhandled.labels(consumer).set(age_s)
+            for service, age_s in await unsealed_ages_s(connection):
+                self._metrics.unsealed.labels(service).set(age_s)
             key_age_s = await connection.fetchval(_KEY_AGE)
             self._metrics.signing_key_age.set(key_age_s or 0)
             await asyncio.sleep(PATH_INTERVAL_S)

@@ -103,7 +103,6 @@ class AuditSealer:
         self._clock = clock
         self._stopped = asyncio.Event()
         self._told: tuple[Head, datetime] | None = None
-        self._position = _POSITION.labels(service)
 
     def stop(self) -> None:
         """Take no further round."""
@@ -131,7 +130,8 @@ class AuditSealer:
         async with self._transaction() as connection:
             sealed = await seal(connection, self._service, at=now)
             last = await head(connection, self._service)
-        self._position.set(last.position)
+        # Not before it is known: a 0 from the start would look like a log that is gone.
+        _POSITION.labels(self._service).set(last.position)
         self._tell(last, now)
         return sealed
 
