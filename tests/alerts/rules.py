@@ -1,5 +1,6 @@
 """The alert rules as they are deployed, and Prometheus' programs to run them with."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from florin import dashboards
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "prometheus"
@@ -59,7 +61,10 @@ def program(name: str) -> str:
     return found
 
 
-_SELECTOR = re.compile(r"\b((?:florin|rabbitmq|process|up)[a-z0-9_:]*)(\{[^}]*\})?")
+# Whose metrics there are: ours and the Python client's, the broker's, Postgres' by its operator, a cluster's.
+OURS = ("florin", "process")
+_TELLERS = (*OURS, "rabbitmq", "cnpg", "barman_cloud", "kube", "kubelet", "up")
+_SELECTOR = re.compile(rf"\b((?:{'|'.join(_TELLERS)})[a-z0-9_:]*)(\{{[^}}]*\}})?")
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)\s*(?:=~|!~|!=|=)")
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 
@@ -68,5 +73,21 @@ def selected(expr: str) -> Iterator[tuple[str, frozenset[str]]]:
     """Each metric that an expression names, with the labels that it selects by."""
     for match in _SELECTOR.finditer(expr):
         name, matchers = match.group(1), _TEXT.sub('""', match.group(2) or "")
-        if name.startswith(("florin", "rabbitmq", "process")) or name == "up":
+        if name == "up" or ("_" in name and name.startswith(_TELLERS[:-1])) or name.startswith("florin:"):
             yield name, frozenset(_LABEL.findall(matchers))
+
+
+def used() -> dict[str, tuple[set[str], set[str]]]:
+    """Each metric that alerts, rules and dashboards name, with the places that name it and the labels that
+    they select by."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    exprs = [("alerts" if rule.alert else "rules", rule.expr) for rule in all_rules()]
+    for file, text in dashboards.files().items():
+        for panel in json.loads(text)["panels"]:
+            exprs += [(file.removesuffix(".json"), target["expr"]) for target in panel["targets"]]
+    for place, expr in exprs:
+        for name, labels in selected(expr):
+            places, selected_by = found.setdefault(name, (set(), set()))
+            places.add(place)
+            selected_by |= labels
+    return found

@@ -1,5 +1,6 @@
 """Secrets as files: each service has its own and nobody else's, and what is there already stays."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def test_what_scales_workers_gets_an_address_that_can_only_look(
     address = (tmp_path / "watcher" / "host").read_text()
     password = surroundings.credentials.broker_password_of("watcher")
     assert address == f"http://florin.watcher:{password}@rabbitmq:15672/%2F"
+
+
+def test_alertmanager_has_an_address_for_each_of_its_receivers(
+    surroundings: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLORIN_HEARTBEAT_URL", "https://calls.example/florin")
+    hand_out(surroundings, tmp_path)
+    receivers = {path.name: path.read_text() for path in (tmp_path / "alertmanager").iterdir()}
+    told = (Path(__file__).parents[3] / "deploy/alertmanager/alertmanager.yml").read_text()
+    assert set(re.findall(r"url_file: /run/secrets/(\w+)", told)) == set(receivers)
+    assert receivers["alertmanager_heartbeat_url"] == "https://calls.example/florin"
 
 
 def test_services_go_through_the_pooler_and_migrations_never(

@@ -27,6 +27,12 @@ SECRETS = (
 )
 BROKER_ADMIN = "florin"
 OWNERS_SECRET = "FLORIN_MIGRATION_DATABASE_URL"  # noqa: S105  a variable's name
+# Where alerts are told, by Alertmanager's receivers.
+_RECEIVERS = {
+    "pager": "FLORIN_PAGER_URL",
+    "tickets": "FLORIN_TICKETS_URL",
+    "heartbeat": "FLORIN_HEARTBEAT_URL",
+}
 _NOBODY = "http://127.0.0.1:9/nobody"
 _READABLE, _ENTERABLE = 0o400, 0o500
 # Nothing is kept but sessions and counts, which may be lost.
@@ -83,8 +89,8 @@ def _of_servers(credentials: Credentials) -> Mapping[str, Mapping[str, str]]:
         },
         # Whom alerts are told is for each installation to say; until then nobody is.
         "alertmanager": {
-            f"alertmanager_{receiver}_url": os.environ.get(f"FLORIN_{receiver.upper()}_URL", _NOBODY)
-            for receiver in ("pager", "tickets")
+            f"alertmanager_{receiver}_url": os.environ.get(variable, _NOBODY)
+            for receiver, variable in _RECEIVERS.items()
         },
         "grafana": {"password": credentials.broker_password_of("grafana")},
         "valkey": {

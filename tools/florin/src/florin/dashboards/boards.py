@@ -142,6 +142,28 @@ LEDGER = Board(
         ),
         Panel("Holds ended", [Curve(_rate("florin_holds_ended_total", "end"), "{{end}}")], "reqps", width=12),
         Panel(
+            "Audit log: not yet in its chain, age of the oldest",
+            [Curve("max by (service) (florin_audit_unsealed_seconds)", "{{service}}")],
+            "s",
+            width=12,
+        ),
+        Panel(
+            "Audit log: position at its end",
+            [Curve("max by (service) (florin_audit_position)", "{{service}}")],
+            width=12,
+            help="It only grows. One that falls was cut off, or the database went back in time.",
+        ),
+        Panel(
+            "Certificates that servers show: days left",
+            [
+                Curve(
+                    "(min by (server) (florin_server_certificate_expiry_timestamp_seconds) - time()) / 86400",
+                    "{{server}}",
+                )
+            ],
+            width=12,
+        ),
+        Panel(
             "Accepted minus ended, over an hour",
             [
                 Curve(
