@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,23 +61,38 @@ def program(name: str) -> str:
     return found
 
 
-# Whose metrics there are: ours and the Python client's, the broker's, Postgres' by its operator, a cluster's.
-OURS = ("florin", "process")
-_TELLERS = (*OURS, "rabbitmq", "cnpg", "barman_cloud", "kube", "kubelet", "up")
-_SELECTOR = re.compile(rf"\b((?:{'|'.join(_TELLERS)})[a-z0-9_:]*)(\{{[^}}]*\}})?")
+# Whose metrics there are: ours, the Python client's and the broker's, and what only a cluster tells.
+_ON_ONE_MACHINE = ("florin", "process", "rabbitmq", "up")
+_IN_A_CLUSTER = ("cnpg", "barman_cloud", "kube", "kubelet")
+_SELECTOR = re.compile(rf"\b((?:{'|'.join(_ON_ONE_MACHINE + _IN_A_CLUSTER)})[a-z0-9_:]*)(\{{[^}}]*\}})?")
+# A stack on one machine has no TLS. Tests of their own show that these are told.
+_BY_TLS = {
+    "florin_certificate_expiry_timestamp_seconds",
+    "florin_server_certificate_expiry_timestamp_seconds",
+}
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)\s*(?:=~|!~|!=|=)")
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
-def selected(expr: str) -> Iterator[tuple[str, frozenset[str]]]:
+Selected = Iterator[tuple[str, frozenset[str]]]
+
+
+def selected(expr: str) -> Selected:
+    """Of those that an expression names, what a stack on one machine tells."""
+    return (
+        one for one in selected_anywhere(expr) if one[0].startswith(_ON_ONE_MACHINE) and one[0] not in _BY_TLS
+    )
+
+
+def selected_anywhere(expr: str) -> Selected:
     """Each metric that an expression names, with the labels that it selects by."""
     for match in _SELECTOR.finditer(expr):
         name, matchers = match.group(1), _TEXT.sub('""', match.group(2) or "")
-        if name == "up" or ("_" in name and name.startswith(_TELLERS[:-1])) or name.startswith("florin:"):
+        if name == "up" or "_" in name or ":" in name:
             yield name, frozenset(_LABEL.findall(matchers))
 
 
-def used() -> dict[str, tuple[set[str], set[str]]]:
+def used(select: Callable[[str], Selected] = selected) -> dict[str, tuple[set[str], set[str]]]:
     """Each metric that alerts, rules and dashboards name, with the places that name it and the labels that
     they select by."""
     found: dict[str, tuple[set[str], set[str]]] = {}
@@ -86,7 +101,7 @@ def used() -> dict[str, tuple[set[str], set[str]]]:
         for panel in json.loads(text)["panels"]:
             exprs += [(file.removesuffix(".json"), target["expr"]) for target in panel["targets"]]
     for place, expr in exprs:
-        for name, labels in selected(expr):
+        for name, labels in select(expr):
             places, selected_by = found.setdefault(name, (set(), set()))
             places.add(place)
             selected_by |= labels

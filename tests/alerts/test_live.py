@@ -9,7 +9,7 @@ from testkit.backing import Backing
 from testkit.stacks import clients_of
 from testkit.waiting import eventually
 
-from .rules import OURS, used
+from .rules import used
 from .watched import Watched, watched_stack
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ async def test_every_metric_of_alerts_and_dashboards_is_exported(
     """By name, and each label that is selected by; what is recorded by a rule too."""
     assert (await pay(payments, wait_s=30)).json()["status"] == "SETTLED"
     assert (await pay(payments, 5_000, wait_s=30)).json()["status"] == "REJECTED"
-    named = _used()
+    named = used()
     assert len(named) > 40, "hardly a metric was found: this test proves nothing"
 
     def missing() -> list[str]:
@@ -82,16 +82,3 @@ async def test_every_metric_of_alerts_and_dashboards_is_exported(
     for name, (_, labels) in named.items():
         known = {label for one in watched.ask("series", **{"match[]": name}) for label in one}
         assert labels <= known | {"le"}, f"{name} has no label {labels - known}"
-
-
-def _used() -> dict[str, tuple[set[str], set[str]]]:
-    """Each metric's name, with the places that name it and the labels that they select by.
-
-    Not those of certificates: a stack on one machine has no TLS. Their own tests show that they are told. And
-    not what a cluster and its operators tell.
-    """
-    return {
-        name: places
-        for name, places in used().items()
-        if name.startswith((*OURS, "rabbitmq", "up")) and "certificate_expiry" not in name
-    }

@@ -47,6 +47,41 @@ def one_of(*words: str) -> Schema:
 
 
 NAMED = fields("name", name=TEXT)
+RELABELING = fields(
+    sourceLabels=many(TEXT),
+    targetLabel=TEXT,
+    replacement=TEXT,
+    regex=TEXT,
+    action=one_of("replace", "labeldrop"),
+)
+ENDPOINT = fields(
+    "port path",
+    port=TEXT,
+    path=TEXT,
+    scheme=one_of("http", "https"),
+    params={"type": "object", "additionalProperties": many(TEXT)},
+    interval=TEXT,
+    scrapeTimeout=TEXT,
+    tlsConfig=fields(
+        "ca serverName",
+        ca=fields("secret", secret=fields("name key", name=TEXT, key=TEXT)),
+        serverName=TEXT,
+    ),
+    relabelings=many(RELABELING),
+)
+RULE: Schema = {
+    "oneOf": [
+        fields("record expr", record=TEXT, expr=TEXT),
+        fields(
+            "alert expr labels annotations",
+            alert=TEXT,
+            expr=TEXT,
+            labels=TEXTS,
+            annotations=TEXTS,
+            **{"for": TEXT},
+        ),
+    ]
+}
 SELECTOR = fields("matchLabels", matchLabels=TEXTS)
 ANYTHING: Schema = {"type": "object"}
 
@@ -78,18 +113,13 @@ TYPES: Mapping[tuple[str, str], Schema] = {
         secretTargetRef=many(fields("parameter name key", parameter=TEXT, name=TEXT, key=TEXT)),
     ),
     ("monitoring.coreos.com/v1", "ServiceMonitor"): fields(
-        "selector endpoints",
-        selector=SELECTOR,
-        endpoints=many(
-            fields(
-                "port",
-                port=TEXT,
-                path=TEXT,
-                interval=TEXT,
-                scrapeTimeout=TEXT,
-                relabelings=many(fields("targetLabel", sourceLabels=many(TEXT), targetLabel=TEXT)),
-            )
-        ),
+        "selector endpoints", selector=SELECTOR, endpoints=many(ENDPOINT)
+    ),
+    ("monitoring.coreos.com/v1", "PodMonitor"): fields(
+        "selector podMetricsEndpoints", selector=SELECTOR, podMetricsEndpoints=many(ENDPOINT)
+    ),
+    ("monitoring.coreos.com/v1", "PrometheusRule"): fields(
+        "groups", groups=many(fields("name rules", name=TEXT, rules=many(RULE)))
     ),
     ("postgresql.cnpg.io/v1", "Cluster"): fields(
         "instances storage",

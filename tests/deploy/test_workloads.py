@@ -188,7 +188,7 @@ def test_each_service_sees_its_own_secrets_and_only_its_migration_the_owners(nam
 
 
 def test_every_process_is_scraped(name: str) -> None:
-    (monitor,) = of_kind(name, "ServiceMonitor")
+    (monitor,) = (one for one in of_kind(name, "ServiceMonitor") if title(one) == "ServiceMonitor/processes")
     services = [
         one
         for one in of_kind(name, "Service")

@@ -10,6 +10,7 @@ from florin.commands import (
     access,
     api_docs,
     audit,
+    cluster_rules,
     customers,
     dashboards,
     demo,
@@ -40,6 +41,7 @@ app = typer.Typer(
 FAMILIES = (
     *(lifecycle, provisioning, demo, importing, verification, audit, watch, parked, sql),
     *(proposals, customers, access, roles, users, latency, api_docs, dashboards),
+    cluster_rules,
 )
 for family in FAMILIES:
     family.register(app)
