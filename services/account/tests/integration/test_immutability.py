@@ -103,5 +103,5 @@ async def test_the_app_role_cannot_rename_a_holder(bank: Bank, account_database:
 async def test_migrating_twice_changes_nothing(bank: Bank, account_database: ServiceDatabase) -> None:
     await bank.open(balance=5)
     before: list[Any] = await bank.rows("SELECT * FROM entries ORDER BY posting_id, leg")
-    assert await Migrations.of("account").run(account_database.owner_url) == "0011"
+    assert await Migrations.of("account").run(account_database.owner_url) == "0012"
     assert await bank.rows("SELECT * FROM entries ORDER BY posting_id, leg") == before

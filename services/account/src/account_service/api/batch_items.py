@@ -12,13 +12,17 @@ from account_service.domain.opening import OpeningTerms
 from account_service.operations.open_batch import BatchOpened, Refusal
 
 
-def read_item(raw: Any) -> OpeningTerms | Refusal:
-    """An item's terms, or the first reason why it has none."""
+def read_item(raw: Any, *, by_person: bool) -> OpeningTerms | Refusal:
+    """An item's terms, or the first reason why it has none; a person alone opens empty accounts."""
     try:
-        return AccountIn.model_validate(raw).terms()
+        terms = AccountIn.model_validate(raw).terms()
     except ValidationError as error:
         fault = field_errors(error.errors(include_url=False, include_input=False))[0]
         return Refusal(fault.code, fault.field, fault.message)
+    if by_person and terms.takes_two is not None:
+        field = "overdraft_minor" if terms.overdraft_minor > 0 else "opening_balance_minor"
+        return Refusal("approval_required", field, f"takes two people: propose {terms.takes_two}")
+    return terms
 
 
 def tell(raw: Sequence[Any], batch: BatchOpened) -> BatchOut:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 from service_kit.audit import Audited
 from service_kit.idempotency import REPLAYED_HEADER
+from service_kit.proposals.proposal import ApprovalRequired
 
 from account_service.api.outside_money_schemas import DepositIn, DepositOut, WithdrawalIn, WithdrawalOut
 from account_service.api.parts import (
@@ -45,7 +46,10 @@ def outside_money_routes(parts: AccountParts) -> APIRouter:
         response: Response,
     ) -> DepositOut:
         """A posting from a settlement account of the client's. The same key and body again is answered like
-        the first time (200, with `Idempotency-Replayed: true`) and moves nothing."""
+        the first time (200, with `Idempotency-Replayed: true`) and moves nothing. By systems: a person who
+        pays in by hand proposes an adjustment."""
+        if client.is_person:
+            raise ApprovalRequired("adjustment")
         payment = body.payment(account)
         command = MoveOutsideMoney(PostingKind.DEPOSIT, client.id, key, payment, origin)
         return DepositOut.of(payment, await move(command, response))

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 from service_kit.audit import Audited
 from service_kit.idempotency import REPLAYED_HEADER
+from service_kit.proposals.proposal import ApprovalRequired
 
 from account_service.api.batch_items import read_item, tell
 from account_service.api.parts import AccountParts, IdempotencyKey, Writer, conflict
@@ -37,8 +38,12 @@ def _add_opening(router: APIRouter, parts: AccountParts) -> None:
     ) -> AccountOut:
         """An opening balance is a posting from the client's own opening-balances account. Asked again, by key
         or by the same reference on the same terms, the first answer is given once more (200, with
-        `Idempotency-Replayed: true`); other terms are refused and the differing fields named."""
-        command = OpenAccount(client.id, key, body.terms(), origin)
+        `Idempotency-Replayed: true`); other terms are refused and the differing fields named. A person opens
+        an empty account, and proposes its overdraft or an adjustment."""
+        terms = body.terms()
+        if client.is_person and terms.takes_two is not None:
+            raise ApprovalRequired(terms.takes_two)
+        command = OpenAccount(client.id, key, terms, origin)
         async with parts.database.transaction() as connection:
             opening = await open_account(
                 connection, command, vault=parts.vault, clock=parts.clock, new_id=parts.new_id
@@ -55,9 +60,8 @@ def _add_opening(router: APIRouter, parts: AccountParts) -> None:
     ) -> BatchOut:
         """Each item has an outcome of its own, at its own place. The key guards the batch as a whole; each
         item is known by its `account`: one that is open on the same terms is told as `replayed`."""
-        command = OpenBatch(
-            client.id, key, [read_item(item) for item in body.accounts], body.accounts, origin
-        )
+        items = [read_item(item, by_person=client.is_person) for item in body.accounts]
+        command = OpenBatch(client.id, key, items, body.accounts, origin)
         async with parts.database.transaction() as connection:
             batch = await open_batch(
                 connection, command, vault=parts.vault, clock=parts.clock, new_id=parts.new_id

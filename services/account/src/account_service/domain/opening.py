@@ -44,6 +44,13 @@ class OpeningTerms:
         assert 0 <= self.overdraft_minor <= MAX_AMOUNT_MINOR, "the boundary keeps overdrafts in range"
         assert 0 <= self.opening_balance_minor <= MAX_AMOUNT_MINOR, "the boundary keeps amounts in range"
 
+    @property
+    def takes_two(self) -> str | None:
+        """The kind of proposal by which two people do what one may not do by opening; None for nothing."""
+        if self.overdraft_minor > 0:
+            return "overdraft-change"
+        return "adjustment" if self.opening_balance_minor > 0 else None
+
     def differing(self, other: "OpeningTerms") -> tuple[str, ...]:
         """The names of the fields in which the two differ, in the order in which the terms are written."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name))
