@@ -4,6 +4,7 @@ import io
 import re
 
 import pytest
+from florin.commands import sql
 from florin.tables import make_table
 from rich.console import Console
 
@@ -23,3 +24,12 @@ def test_nothing_is_cut_off_and_a_name_stays_on_one_line(width: int) -> None:
     cells = [re.split("[│┃]", line) for line in lines if line.startswith("│")]
     assert "".join(row[4].strip() for row in cells) == REASON
     assert "…" not in shown.getvalue()
+
+
+def test_a_row_that_is_too_wide_is_told_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dozen columns of three characters each cannot be read."""
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = sql.tables(["a", "b"], [[1, None], ["[red]x", 2]])
+    assert [table.row_count for table in narrow] == [2]
+    wide = sql.tables(["id", "detail", "at"], [[EVENT, REASON, 1], [EVENT, REASON, 2]])
+    assert [table.row_count for table in wide] == [3, 3]

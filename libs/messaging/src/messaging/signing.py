@@ -49,6 +49,7 @@ class KeyRing:
 
     def age_s(self) -> float:
         """Since the file was last replaced, in seconds; 0 for keys that are not of a file."""
+        self._follow()
         return time.time() - self._read_at[1] / 1e9 if self._read_at is not None else 0.0
 
     @classmethod

@@ -1,5 +1,6 @@
 """The command line: `florin COMMAND`. Each family of commands registers itself; errors are one clear line."""
 
+import logging
 import sys
 
 import asyncpg
@@ -49,10 +50,14 @@ for family in FAMILIES:
 
 def main() -> None:
     """Runs the command; what a person can act on is told in one line, without a traceback."""
+    # It logs each failed connection, which is then told in our words.
+    logging.getLogger("aiormq").addHandler(logging.NullHandler())
     try:
         app()
     except StackError as error:
         _fail(str(error))
+    except ConnectionError as error:
+        _fail(f"{error}: `florin status` shows what is down")
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         _fail(f"{type(error).__name__}: {error}")
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""clients and keys: who may call, with which keys, and the keys that sign tokens."""
+"""clients and keys: who may call, with which keys, and the keys that sign tokens and messages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 
 from florin.administration import Administration, Item
+from florin.errors import StackError
+from florin.services import SERVICES
 from florin.stack import stack_here
 from florin.tables import make_table
 
@@ -36,12 +38,16 @@ def register(app: typer.Typer) -> None:
     clients.command("suspend")(suspend)
     clients.command("resume")(resume)
     app.add_typer(clients, name="clients")
-    keys = typer.Typer(help="Clients' API keys, and the keys that sign tokens.", no_args_is_help=True)
+    keys = typer.Typer(
+        help="Clients' API keys, and the keys that sign tokens and messages.", no_args_is_help=True
+    )
     keys.command("add")(add_key)
     keys.command("list")(list_keys)
     keys.command("rotate")(rotate)
     keys.command("revoke")(revoke)
     keys.command("rotate-signing")(rotate_signing)
+    keys.command("rotate-messages")(rotate_messages)
+    keys.command("drop-message")(drop_message)
     app.add_typer(keys, name="keys")
 
 
@@ -121,15 +127,48 @@ def rotate_signing(
 ) -> None:
     """Let the key that stands by sign tokens from now on, and make a new one to stand by."""
     _ask(lambda office: office.rotate_signing_keys(overlap_s=overlap_s))
-    table = make_table("kid", "state", "made", "signs since", "verifies until", whole={"kid"})
+    table = make_table("kid", "state", "made, signs since, verifies until", whole={"kid"})
     for key in _ask(lambda office: office.signing_keys()):
         table.add_row(
-            key["kid"],
-            _styled(key["state"]),
-            _minute(key["made_at"]),
-            _minute(key["activated_at"]),
-            _minute(key["verify_until"]),
+            key["kid"], _styled(key["state"]), _minutes(key, "made_at", "activated_at", "verify_until")
         )
+    console.print(table)
+
+
+def rotate_messages(
+    producer: Annotated[
+        list[str] | None, typer.Option("--producer", help="A service instead of all; once for each.")
+    ] = None,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="Only make the next keys known, where processes have copies.")
+    ] = False,
+) -> None:
+    """Let services sign messages with new keys. What old ones signed is believed until they are dropped."""
+    from florin import message_keys
+
+    for name in producer or ():
+        if name not in SERVICES:
+            raise StackError(f"{name!r} sends no messages: choose one of {', '.join(SERVICES)}")
+    message_keys.rotate(stack_here().run_dir, producers=producer or SERVICES, standby=standby)
+    _show_message_keys()
+
+
+def drop_message(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, such as account-1.")],
+) -> None:
+    """Believe no longer what this key has signed: its frames that still lie in queues go to quarantine."""
+    from florin import message_keys
+
+    message_keys.drop(stack_here().run_dir, key)
+    _show_message_keys()
+
+
+def _show_message_keys() -> None:
+    from florin import message_keys
+
+    table = make_table("key", "producer", "state", whole={"key"})
+    for state in message_keys.states(stack_here().run_dir):
+        table.add_row(*state)
     console.print(table)
 
 
@@ -163,7 +202,7 @@ def _show_keys(keys: Sequence[Item]) -> None:
             key["label"],
             _styled(key["state"]),
             " ".join(key["scopes"]),
-            "\n".join(_minute(key[time]) or "–" for time in ("issued_at", "not_after", "last_used_at")),
+            _minutes(key, "issued_at", "not_after", "last_used_at"),
         )
     console.print(table)
 
@@ -177,6 +216,11 @@ def _show_secret(issued: Item) -> None:
 def _styled(state: str) -> str:
     style = STYLES.get(state)
     return f"[{style}]{state}[/{style}]" if style else state
+
+
+def _minutes(item: Item, *times: str) -> str:
+    """A line for each."""
+    return "\n".join(_minute(item[time]) or "–" for time in times)
 
 
 def _minute(time: str | None) -> str:
