@@ -47,7 +47,7 @@ faults-long: bootstrap ## the same with longer holds, again and again (ARGS=--mi
 bench: bootstrap ## measure this machine: settled payments a second, latency, growth (ARGS=--help: what else)
 	@$(BIN)/python -m tests.load $(ARGS)
 
-alerts-test: bootstrap ## try the alert rules, and see one fire and end on a running stack
+alerts-test: bootstrap ## try the alert rules and who is told, and see one fire and end on a running stack
 	@scripts/alerts-test $(ARGS)
 
 mutation: bootstrap ## take out safeguards one at a time: a test must miss each (ARGS=--list: which)
