@@ -53,4 +53,6 @@ def test_every_service_takes_the_settings_that_it_is_given(
     )
     taken = settings.read()
     assert not taken.is_development
+    # The servers' way is by TLS, or production's processes do not start.
+    assert (taken.allow_plaintext is None) == (name == "production")
     assert "/florin" in taken.database_url.get_secret_value()

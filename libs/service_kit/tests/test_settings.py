@@ -204,6 +204,15 @@ def test_plaintext_elsewhere_needs_a_reason(monkeypatch: pytest.MonkeyPatch, var
     BusSettings.read()
 
 
+def test_a_reason_for_services_in_the_open_is_none_for_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLORIN_ALLOW_PLAIN_HTTP", "a network of their own")
+    _set_with_its_other_half(monkeypatch, "FLORIN_TRUST_URL", "http://identity.example/internal/v1/trust")
+    BusSettings.read()
+    monkeypatch.setenv("FLORIN_REDIS_URL", "redis://:hunter2@redis.example")
+    with pytest.raises(SettingsError, match=r"^FLORIN_REDIS_URL: must ask for TLS"):
+        BusSettings.read()
+
+
 def test_a_certificate_authority_completes_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE", "BROKER"):
         monkeypatch.setenv(f"FLORIN_{name}_CA_FILE", "/etc/florin/ca.pem")

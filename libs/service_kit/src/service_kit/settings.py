@@ -48,6 +48,8 @@ class ServiceSettings(BaseSettings):
     redis_ca_file: Path | None = None
     # Why servers elsewhere may be spoken to in the open (a mesh that encrypts, say).
     allow_plaintext: str | None = Field(default=None, min_length=8)
+    # Why other services may (a network of their own); Postgres, the broker and Redis still may not.
+    allow_plain_http: str | None = Field(default=None, min_length=8)
 
     database_url: SecretStr
     migration_database_url: SecretStr | None = None
@@ -120,7 +122,9 @@ class ServiceSettings(BaseSettings):
         url: SecretStr | str | None = getattr(self, name.lower())
         if url is not None:
             text = url.get_secret_value() if isinstance(url, SecretStr) else url
-            for fault in unsafe_address(text, plaintext=self.allow_plaintext is not None):
+            is_service = text.startswith("http")
+            reason = self.allow_plaintext or (self.allow_plain_http if is_service else None)
+            for fault in unsafe_address(text, plaintext=reason is not None):
                 yield f"{name}: {fault}"
 
     @field_validator("database_url", "migration_database_url", "broker_url", "redis_url", check_fields=False)
