@@ -108,7 +108,7 @@ def subjects(
 def _size_mb(image: str) -> int:
     # Asked inside: what engines tell of an image's size is packed here, unpacked there, or both.
     inside = ("run", "--rm", "--network", "none", "--read-only", "--user", "0:0", "--entrypoint", "du", image)
-    return int(docker(*inside, "-sx", "--block-size=1000000", "/").split()[0])
+    return int(docker(*inside, "-sx", "--apparent-size", "--block-size=1000000", "/").split()[0])
 
 
 def _checked(name: str, version: str, revision: str) -> dict[str, Any]:
