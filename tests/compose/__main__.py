@@ -8,13 +8,17 @@ import time
 from collections.abc import Callable
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tests.compose import engine, observed, steps
 from tests.compose.project import Failed, Figures, Project
 
 # Whom the alerts are told: known from the first start, when the secrets are made.
-SINK = {f"FLORIN_{receiver.upper()}_URL": f"http://sink:8000/{receiver}" for receiver in ("pager", "tickets")}
+SINK = {
+    f"FLORIN_{receiver.upper()}_URL": f"http://sink:8000/{receiver}"
+    for receiver in ("pager", "tickets", "heartbeat")
+}
 STEPS = {
     one.__name__: one
     for one in (
@@ -43,14 +47,14 @@ def main() -> int:
     try:
         by = engine.bring()
     except engine.NoEngine as reason:
-        console.print(f"[yellow]compose-test skipped:[/] {reason}")
+        console.print(f"[yellow]compose-test skipped:[/] {escape(str(reason))}")
         return 0
     project, figures = Project("florin-test", "compose-test", SINK), {"engine": by}
     try:
         for name in list(STEPS)[list(STEPS).index(given.first) :]:
             _timed(STEPS[name], project, figures)
     except Failed as failure:
-        console.print("[bold red]compose-test failed:[/]", str(failure), markup=True)
+        console.print("[bold red]compose-test failed:[/]", escape(str(failure)))
         return 1
     finally:
         if not given.keep:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from florin import dashboards
 
-from tests.alerts.rules import alerts, all_rules, selected
+from tests.alerts.rules import alerts, all_rules, used
 from tests.compose import engine
 from tests.compose.asking import Asking
 from tests.compose.project import FILE, Failed, Figures, Project, must
@@ -26,11 +26,12 @@ PAYS = ("ct-observed-a", "ct-observed-b")
 UP_TIMEOUT_S = 900
 SCRAPED_WITHIN_S = 90.0
 WATCHED_WITHIN_S = 180.0
+SILENT_WITHIN_S = 120.0
 # The rule waits 30 s for the event and 60 s more, the watch and Alertmanager add theirs.
 FIRES_WITHIN_S = 300.0
 ENDS_WITHIN_S = 300.0
-# Nothing here has a certificate: one machine speaks to itself.
-_NOT_HERE = {"florin_certificate_expiry_timestamp_seconds"}
+# Always raised, so that its absence is noticed outside.
+ALWAYS = "Heartbeat"
 
 
 def observe(project: Project, figures: Figures) -> None:
@@ -58,6 +59,7 @@ def observe(project: Project, figures: Figures) -> None:
         a_trace_goes_through_all_services,
         everything_is_scraped,
         the_watch_has_checked_the_books,
+        no_alert_is_raised,
         an_alert_reaches_the_pager_and_ends,
         *([grafana_shows_the_dashboards] if public else []),
     ]
@@ -102,7 +104,7 @@ def everything_is_scraped(asking: Asking) -> str:
             exprs += [target["expr"].replace("$__rate_interval", "1m") for target in panel["targets"]]
     for expr in exprs:
         asking.series(expr)
-    wanted = {name for expr in exprs for name, _ in selected(expr)} - _NOT_HERE
+    wanted = used().keys()
 
     def missing() -> set[str]:
         return wanted - set(asking.prometheus("label/__name__/values"))
@@ -127,6 +129,24 @@ def the_watch_has_checked_the_books(asking: Asking) -> str:
     if broken or not checks:
         raise Failed(f"the watch, of {len(checks)} checks, finds broken: {broken}")
     return f"{len(checks)} checks, none broken"
+
+
+def no_alert_is_raised(asking: Asking) -> str:
+    """A healthy stack is silent: no alert fires, and none waits to. What the start raised has gone."""
+    raised: list[str] = []
+
+    def silent() -> bool:
+        raised[:] = sorted({one["metric"]["alertname"] for one in asking.series("ALERTS")} - {ALWAYS})
+        return not raised
+
+    try:
+        until(silent, within_s=SILENT_WITHIN_S, what="silence")
+    except Failed:
+        raise Failed(f"raised on a healthy stack: {', '.join(raised)}") from None
+    until(lambda: bool(asking.notices("firing", ALWAYS)), within_s=SILENT_WITHIN_S, what="the heartbeat")
+    if {one["receiver"] for one in asking.notices("firing", ALWAYS)} != {"heartbeat"}:
+        raise Failed("the heartbeat went to people")
+    return f"none of {len(alerts())} but the heartbeat"
 
 
 def an_alert_reaches_the_pager_and_ends(asking: Asking) -> str:
