@@ -178,6 +178,7 @@ async def test_retry_is_refused_while_the_delivery_is_being_sent(stage: Stage, r
             connection,
             held={},
             per_endpoint=1,
+            probes=1,
             limit=1,
             lease=timedelta(seconds=90),
             clock=stage.clock,

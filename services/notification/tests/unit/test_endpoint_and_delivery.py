@@ -16,7 +16,7 @@ from notification_service.domain.delivery import (
     answered,
     settle,
 )
-from notification_service.domain.endpoint import DisabledReason, Endpoint, EndpointStatus
+from notification_service.domain.endpoint import DisabledReason, Endpoint, EndpointStatus, Tries
 from notification_service.domain.retry import MAX_TRIES
 from notification_service.domain.snippet import sanitise
 from notification_service.settings import NotificationSettings
@@ -56,6 +56,8 @@ def finished(answer: Answer, *, tries: int = 1) -> Finished:
         traceparent=None,
         occurred_at=NOW,
         replayed=False,
+        held_back=False,
+        probe=False,
     )
     return Finished(claim=claim, started_at=NOW, ended_at=NOW, duration_ms=1, answer=answer)
 
@@ -98,13 +100,12 @@ def test_answer_decides_the_delivery(status_code: int, tries: int, expected: Del
 
 def test_failing_is_counted_from_the_first_failure_and_ends_with_a_success() -> None:
     def after(before: Endpoint, at: datetime, *, succeeded: bool = False) -> Endpoint:
-        return before.after_tries(
-            succeeded=succeeded, failed=not succeeded, gone=False, at=at, disable_after=WEEK
-        )
+        tries = Tries(at=at, succeeded=succeeded, failures=int(not succeeded))
+        return before.after_tries(tries, disable_after=WEEK, draw=lambda: 0.5)
 
     failing = after(endpoint(), NOW)
     assert failing.failing_since == NOW
-    assert after(failing, NOW + timedelta(days=6)) is failing
+    assert after(failing, NOW + timedelta(days=6)).failing_since == NOW
     dead = after(failing, NOW + WEEK)
     assert (dead.status, dead.status_reason) == (EndpointStatus.DISABLED, DisabledReason.FAILING_TOO_LONG)
     assert after(failing, NOW + WEEK, succeeded=True).failing_since is None
@@ -113,7 +114,8 @@ def test_failing_is_counted_from_the_first_failure_and_ends_with_a_success() -> 
 def test_endpoint_that_is_off_is_not_switched_off_again() -> None:
     off = endpoint().disabled(DisabledReason.RECEIVER_GONE, at=NOW)
     assert off.disabled(DisabledReason.FAILING_TOO_LONG, at=NOW) is off
-    assert off.after_tries(succeeded=False, failed=True, gone=True, at=NOW, disable_after=WEEK) is off
+    tries = Tries(at=NOW, failures=1, gone=True)
+    assert off.after_tries(tries, disable_after=WEEK, draw=lambda: 0.5) is off
     on = off.enabled(at=NOW)
     assert (on.status, on.status_reason, on.failing_since) == (EndpointStatus.ACTIVE, None, None)
     assert on.enabled(at=NOW) is on

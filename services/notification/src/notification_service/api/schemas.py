@@ -99,6 +99,19 @@ class ReplayRequest(Body):
         return self
 
 
+class CircuitOut(BaseModel):
+    """Whether events go to the endpoint's receiver.
+
+    After five failed attempts in a row the circuit opens and events wait. At `next_attempt_at`, or with the
+    first that is due after it, one of them is sent (`half_open`); its success closes the circuit, its failure
+    makes the wait longer. `since` is when it opened, or closed again.
+    """
+
+    state: Literal["closed", "open", "half_open"]
+    since: datetime | None
+    next_attempt_at: datetime | None
+
+
 class EndpointOut(BaseModel):
     """A webhook endpoint; its secret is never shown again."""
 
@@ -110,6 +123,7 @@ class EndpointOut(BaseModel):
     status_reason: Literal["removed_by_client", "receiver_gone", "failing_too_long"] | None
     status_changed_at: datetime
     failing_since: datetime | None
+    circuit: CircuitOut
     created_at: datetime
     updated_at: datetime
 
@@ -130,7 +144,10 @@ class NewSecret(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """One event on its way to one endpoint. The receiver sees `webhook_id`, the same at every attempt."""
+    """One event on its way to one endpoint. The receiver sees `webhook_id`, the same at every attempt.
+
+    What is due, its `next_attempt_at` past, waits for its turn or for the endpoint's circuit.
+    """
 
     id: UUID
     webhook_id: str
@@ -199,6 +216,11 @@ def endpoint_fields(endpoint: Endpoint) -> Mapping[str, Any]:
         "status_reason": reason.value if reason is not None else None,
         "status_changed_at": endpoint.status_changed_at,
         "failing_since": endpoint.failing_since,
+        "circuit": {
+            "state": endpoint.circuit.state.value,
+            "since": endpoint.circuit.since,
+            "next_attempt_at": endpoint.circuit.until,
+        },
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
     }

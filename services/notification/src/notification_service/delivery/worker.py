@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from uuid import UUID
 
 import structlog
 from service_kit.clock import Clock
@@ -14,7 +13,7 @@ from service_kit.database import Database, is_outage
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notification_service.domain.delivery import Answer, AttemptError, Finished
+from notification_service.domain.delivery import Answer, AttemptError, Claim, Finished
 from notification_service.operations.claim_deliveries import Outgoing, claim_deliveries
 from notification_service.operations.record_attempts import record_attempts
 from notification_service.operations.sweep_deliveries import sweep_deliveries
@@ -43,6 +42,11 @@ class WorkerLimits:
     stop_s: float = 10.0
     disable_after: timedelta = timedelta(days=5)
 
+    @property
+    def probes(self) -> int:
+        """At once. Receivers that hang take their time for a probe too: the rest is for those that do not."""
+        return max(1, self.concurrency // 4)
+
 
 class DeliveryWorker:
     """Sends due deliveries until stopped; any number of workers may run beside each other.
@@ -67,7 +71,7 @@ class DeliveryWorker:
         self._clock = clock
         self._new_id = new_id
         self._draw = draw
-        self._sending: dict[asyncio.Task[Finished], UUID] = {}
+        self._sending: dict[asyncio.Task[Finished], Claim] = {}
         self._unrecorded: list[Finished] = []
         self._woken = asyncio.Event()
         self._stopping = False
@@ -117,11 +121,13 @@ class DeliveryWorker:
         room = self._room()
         if room <= 0:
             return 0
+        in_hand = self._sending.values()
         async with self._database.transaction() as connection:
             claimed = await claim_deliveries(
                 connection,
-                held=Counter(self._sending.values()),
+                held=Counter(claim.endpoint_id for claim in in_hand),
                 per_endpoint=self._limits.per_endpoint,
+                probes=self._limits.probes - sum(claim.probe for claim in in_hand),
                 limit=room,
                 lease=self._limits.lease,
                 clock=self._clock,
@@ -131,7 +137,7 @@ class DeliveryWorker:
         for outgoing in claimed:
             task = asyncio.create_task(self._send(outgoing))
             task.add_done_callback(self._sent)
-            self._sending[task] = outgoing.claim.endpoint_id
+            self._sending[task] = outgoing.claim
         return len(claimed)
 
     def _room(self) -> int:
@@ -194,6 +200,9 @@ class DeliveryWorker:
             swept = await sweep_deliveries(connection, clock=self._clock)
         metrics.DUE.set(swept.due)
         metrics.OLDEST_DUE.set(swept.oldest_age.total_seconds())
+        metrics.ACTIVE.set(swept.active)
+        metrics.CIRCUITS_OPEN.set(swept.open_circuits)
+        metrics.HELD_BACK.set(swept.held_back)
         if swept.cancelled or swept.failed:
             _log.info("webhook_deliveries_swept", cancelled=swept.cancelled, failed=swept.failed)
 

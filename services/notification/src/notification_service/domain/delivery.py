@@ -90,7 +90,8 @@ def answered(status_code: int, *, retry_after_s: float | None, snippet: str) -> 
 class Claim:
     """A delivery that this worker holds until `lease_until`, with all it needs to send it.
 
-    `occurred_at` is when the event came about; `replayed` whether the client asked for it later.
+    `occurred_at` is when the event came about; `replayed` whether the client asked for it later, `held_back`
+    whether it waited for its receiver's circuit; `probe` whether it tries that circuit.
     """
 
     delivery_id: UUID
@@ -104,6 +105,8 @@ class Claim:
     traceparent: str | None
     occurred_at: datetime
     replayed: bool
+    held_back: bool
+    probe: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,13 @@
 """A client's webhook endpoint and the states it can be in."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Self
 from uuid import UUID
+
+from .circuit import Circuit
 
 
 class EndpointStatus(StrEnum):
@@ -56,6 +58,20 @@ class TooManyEndpoints(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tries:
+    """What came back of an endpoint's tries by `at`. A fault of ours is neither a success nor a failure.
+
+    `gone` is whether one was answered 410, `probed` whether one was to probe the circuit.
+    """
+
+    at: datetime
+    succeeded: bool = False
+    failures: int = 0
+    gone: bool = False
+    probed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """Where one client hears of its payments, and of which event types."""
 
@@ -70,6 +86,7 @@ class Endpoint:
     failing_since: datetime | None
     created_at: datetime
     updated_at: datetime
+    circuit: Circuit = field(default_factory=Circuit)
 
     def disabled(self, reason: DisabledReason, *, at: datetime) -> Self:
         """The endpoint after it is switched off; unchanged if it already was."""
@@ -77,7 +94,15 @@ class Endpoint:
         to = EndpointStatus.REMOVED if removed else EndpointStatus.DISABLED
         if to not in NEXT[self.status]:
             return self
-        return replace(self, status=to, status_reason=reason, status_changed_at=at, updated_at=at)
+        return replace(
+            self,
+            status=to,
+            status_reason=reason,
+            status_changed_at=at,
+            updated_at=at,
+            # Nothing goes there, so there is nothing to hold back.
+            circuit=self.circuit.closed(at=at),
+        )
 
     def enabled(self, *, at: datetime) -> Self:
         """The endpoint switched on again with a clean record of health; unchanged if it already was on."""
@@ -90,25 +115,38 @@ class Endpoint:
             status_changed_at=at,
             failing_since=None,
             updated_at=at,
+            circuit=self.circuit.closed(at=at),
         )
 
-    def after_tries(
-        self, *, succeeded: bool, failed: bool, gone: bool, at: datetime, disable_after: timedelta
-    ) -> Self:
-        """The endpoint after tries that came back at `at`: 410 and a long unbroken failure switch it off.
+    def moved(self, url: str, *, at: datetime) -> Self:
+        """The endpoint at another URL: what its old receiver failed says nothing of the new one."""
+        return replace(self, url=url, failing_since=None, circuit=self.circuit.closed(at=at))
+
+    def asked_for(self, delivery_id: UUID, *, at: datetime) -> Self:
+        """The endpoint after a person asked for a delivery now; unchanged where nothing is held back."""
+        circuit = self.circuit.asked_for(delivery_id, at=at)
+        return self if circuit is self.circuit else replace(self, circuit=circuit)
+
+    def after_tries(self, tries: Tries, *, disable_after: timedelta, draw: Callable[[], float]) -> Self:
+        """The endpoint after tries: 410 and a long failure switch it off, a short one opens its circuit.
 
         When some succeeded and some failed at the same moment the receiver lives: failure is not continuous.
+        Unchanged, the same object, where there is nothing to write down. `draw` gives 0.0 up to 1.0.
         """
         if self.status is not EndpointStatus.ACTIVE:
             return self
-        if gone:
-            return self.disabled(DisabledReason.RECEIVER_GONE, at=at)
-        if succeeded:
-            return replace(self, failing_since=None) if self.failing_since else self
-        if not failed:
+        if tries.gone:
+            return self.disabled(DisabledReason.RECEIVER_GONE, at=tries.at)
+        failing_since, circuit = self.failing_since, self.circuit
+        if tries.succeeded:
+            failing_since, circuit = None, circuit.closed(at=tries.at)
+        elif tries.failures:
+            failing_since = failing_since or tries.at
+            if tries.at - failing_since >= disable_after:
+                return self.disabled(DisabledReason.FAILING_TOO_LONG, at=tries.at)
+            circuit = circuit.failed(tries.failures, probed=tries.probed, at=tries.at, draw=draw)
+        elif tries.probed:
+            circuit = circuit.undecided(at=tries.at, draw=draw)
+        if failing_since == self.failing_since and circuit is self.circuit:
             return self
-        if self.failing_since is None:
-            return replace(self, failing_since=at)
-        if at - self.failing_since >= disable_after:
-            return self.disabled(DisabledReason.FAILING_TOO_LONG, at=at)
-        return self
+        return replace(self, failing_since=failing_since, circuit=circuit)

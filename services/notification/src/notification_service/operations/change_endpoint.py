@@ -47,8 +47,7 @@ async def change_endpoint(
     after = before
     if not isinstance(command.url, Unchanged) and command.url != before.url:
         await refuse_taken_url(connection, client_id=command.client_id, url=command.url)
-        # Another receiver: how long the old one had been failing says nothing of it.
-        after = replace(after, url=command.url, failing_since=None)
+        after = after.moved(command.url, at=clock.now())
     if not isinstance(command.event_types, Unchanged):
         after = replace(after, event_types=tuple(sorted(set(command.event_types))))
     if not isinstance(command.description, Unchanged):

@@ -28,6 +28,7 @@ async def claim_deliveries(
     *,
     held: Mapping[UUID, int],
     per_endpoint: int,
+    probes: int,
     limit: int,
     lease: timedelta,
     clock: Clock,
@@ -35,7 +36,8 @@ async def claim_deliveries(
 ) -> list[Outgoing]:
     """Up to `limit` due deliveries, leased to the caller; the endpoints take turns.
 
-    `held` says how many the caller has in hand already for each endpoint.
+    `held` says how many the caller has in hand already for each endpoint. Up to `probes` of them each try an
+    endpoint whose circuit is not closed, and which gives nothing else.
     """
     now = clock.now()
     claims = await queue.claim(
@@ -45,6 +47,7 @@ async def claim_deliveries(
         token=new_id(),
         held=held,
         per_endpoint=per_endpoint,
+        probes=probes,
         max_tries=MAX_TRIES,
         limit=limit,
     )

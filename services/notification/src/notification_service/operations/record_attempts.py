@@ -7,8 +7,8 @@ from service_kit.audit import Origin
 from service_kit.ids import IdFactory
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notification_service.domain.delivery import Finished, settle
-from notification_service.domain.endpoint import Endpoint, EndpointStatus
+from notification_service.domain.delivery import AttemptError, Finished, settle
+from notification_service.domain.endpoint import Endpoint, EndpointStatus, Tries
 from notification_service.persistence import endpoints, queue
 
 from .switch_endpoint import save_switched_off
@@ -31,14 +31,8 @@ async def record_attempts(
     await queue.record(connection, [(f, settle(f, draw=draw)) for f in finished])
     switched_off = []
     for endpoint in before.values():
-        own = [f for f in finished if f.claim.endpoint_id == endpoint.id]
-        after = endpoint.after_tries(
-            succeeded=any(f.answer.succeeded for f in own),
-            failed=any(not f.answer.succeeded for f in own),
-            gone=any(f.answer.gone for f in own),
-            at=max(f.ended_at for f in own),
-            disable_after=disable_after,
-        )
+        tries = _tries([f for f in finished if f.claim.endpoint_id == endpoint.id])
+        after = endpoint.after_tries(tries, disable_after=disable_after, draw=draw)
         if after is endpoint:
             continue
         if after.status is not EndpointStatus.ACTIVE:
@@ -47,3 +41,15 @@ async def record_attempts(
         else:
             await endpoints.save(connection, after)
     return switched_off
+
+
+def _tries(finished: Sequence[Finished]) -> Tries:
+    answers = [f.answer for f in finished]
+    return Tries(
+        at=max(f.ended_at for f in finished),
+        succeeded=any(answer.succeeded for answer in answers),
+        # What went wrong on our side says nothing of the receiver.
+        failures=sum(answer.error not in (None, AttemptError.INTERNAL) for answer in answers),
+        gone=any(answer.gone for answer in answers),
+        probed=any(f.claim.probe for f in finished),
+    )

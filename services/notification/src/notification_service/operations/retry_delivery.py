@@ -17,18 +17,25 @@ async def retry_delivery(
 ) -> DeliveryView:
     """The delivery, due at once with its whole schedule before it; its webhook id stays the same.
 
+    While the endpoint's circuit is open it is what probes it next.
     Raises DeliveryNotFound, EndpointNotActive, and DeliveryInProgress while a worker has it in hand.
     """
-    delivery = await deliveries.load_for_update(connection, delivery_id, client_id=client_id)
-    if delivery is None:
+    found = await deliveries.load(connection, delivery_id, client_id=client_id)
+    if found is None:
         raise DeliveryNotFound
-    endpoint = await endpoints.load(connection, delivery.endpoint_id, client_id=client_id)
+    # The endpoint is locked before its delivery, as by the workers that record attempts: no deadlock.
+    endpoint = await endpoints.load_for_update(connection, found.endpoint_id, client_id=client_id)
     if endpoint is None or endpoint.status is not EndpointStatus.ACTIVE:
         raise EndpointNotActive
+    delivery = await deliveries.load_for_update(connection, delivery_id, client_id=client_id)
+    assert delivery is not None
     now = clock.now()
-    if delivery.lease_until is not None and delivery.lease_until > now:
+    if delivery.in_hand(at=now):
         raise DeliveryInProgress
     await deliveries.restart(connection, delivery_id, at=now)
+    asked = endpoint.asked_for(delivery_id, at=now)
+    if asked is not endpoint:
+        await endpoints.save(connection, asked)
     entry = Entry(
         action="webhook-delivery.retried", subject_type="webhook-delivery", subject=str(delivery_id)
     )

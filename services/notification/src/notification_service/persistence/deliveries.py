@@ -40,6 +40,10 @@ class DeliveryView:
     created_at: datetime
     finished_at: datetime | None
 
+    def in_hand(self, *, at: datetime) -> bool:
+        """Whether a worker is sending it at that moment."""
+        return self.lease_until is not None and self.lease_until > at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDelivery:
@@ -75,6 +79,13 @@ _RESTART = text(
     SET status = 'pending', tries = 0, next_attempt_at = :at, finished_at = NULL,
         lease_token = NULL, leased_at = NULL, lease_until = NULL
     WHERE id = :id
+    """
+)
+# What a worker has in hand it is sending at this moment.
+_HASTEN = text(
+    """
+    UPDATE webhook_deliveries SET next_attempt_at = :at
+    WHERE id = :id AND status = 'pending' AND next_attempt_at > :at AND lease_until IS NULL
     """
 )
 _LOAD = f"SELECT {_COLUMNS} {_FROM} WHERE d.id = :id AND d.client_id = :client_id"
@@ -125,6 +136,12 @@ async def insert_or_restart(connection: AsyncConnection, new: Sequence[NewDelive
 async def restart(connection: AsyncConnection, delivery_id: UUID, *, at: datetime) -> None:
     """Make one delivery due at `at` with its whole schedule before it."""
     await connection.execute(_RESTART, {"id": delivery_id, "at": at})
+    notes.of(connection)[_DUE] = True
+
+
+async def hasten(connection: AsyncConnection, delivery_id: UUID, *, at: datetime) -> None:
+    """Make one delivery that waits for its next attempt due at `at`; its schedule goes on from there."""
+    await connection.execute(_HASTEN, {"id": delivery_id, "at": at})
     notes.of(connection)[_DUE] = True
 
 

@@ -8,10 +8,12 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notification_service.domain.circuit import Circuit, CircuitState
 from notification_service.domain.endpoint import DisabledReason, Endpoint, EndpointStatus
 
 _COLUMNS = """id, client_id, url, description, event_types, status, status_reason, status_changed_at,
-    failing_since, created_at, updated_at"""
+    failing_since, created_at, updated_at, circuit_state, circuit_failures, circuit_since, circuit_until,
+    circuit_wanted"""
 
 _LOCK_CLIENT = text("SELECT pg_advisory_xact_lock(hashtextextended('webhook-endpoints:' || :client_id, 0))")
 _COUNT = text(
@@ -24,7 +26,8 @@ _INSERT = text(
     f"""
     INSERT INTO webhook_endpoints ({_COLUMNS})
     VALUES (:id, :client_id, :url, :description, :event_types, :status, :status_reason, :status_changed_at,
-            :failing_since, :created_at, :updated_at)
+            :failing_since, :created_at, :updated_at, :circuit_state, :circuit_failures, :circuit_since,
+            :circuit_until, :circuit_wanted)
     """  # noqa: S608 - the columns are a constant above
 )
 _UPDATE = text(
@@ -32,7 +35,9 @@ _UPDATE = text(
     UPDATE webhook_endpoints
     SET url = :url, description = :description, event_types = :event_types, status = :status,
         status_reason = :status_reason, status_changed_at = :status_changed_at,
-        failing_since = :failing_since, updated_at = :updated_at
+        failing_since = :failing_since, updated_at = :updated_at, circuit_state = :circuit_state,
+        circuit_failures = :circuit_failures, circuit_since = :circuit_since, circuit_until = :circuit_until,
+        circuit_wanted = :circuit_wanted
     WHERE id = :id
     """
 )
@@ -175,12 +180,24 @@ def _parameters(endpoint: Endpoint) -> dict[str, Any]:
         "failing_since": endpoint.failing_since,
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
+        "circuit_state": endpoint.circuit.state.value,
+        "circuit_failures": endpoint.circuit.failures,
+        "circuit_since": endpoint.circuit.since,
+        "circuit_until": endpoint.circuit.until,
+        "circuit_wanted": endpoint.circuit.wanted,
     }
 
 
 def _endpoint(row: RowMapping) -> Endpoint:
-    fields = dict(row)
+    fields = {name: value for name, value in row.items() if not name.startswith("circuit_")}
     fields["event_types"] = tuple(row["event_types"])
     fields["status"] = EndpointStatus(row["status"])
     fields["status_reason"] = DisabledReason(row["status_reason"]) if row["status_reason"] else None
+    fields["circuit"] = Circuit(
+        state=CircuitState(row["circuit_state"]),
+        failures=row["circuit_failures"],
+        since=row["circuit_since"],
+        until=row["circuit_until"],
+        wanted=row["circuit_wanted"],
+    )
     return Endpoint(**fields)

@@ -13,9 +13,37 @@ from notification_service.domain.notification import webhook_id
 # Walks the active endpoints, so that a backlog at one costs the others nothing: each gives what it has room
 # for, and the first of every endpoint goes before the second of any. A claimed row is due again when its
 # lease ends, which is how a dead worker's deliveries come back; its unanswered attempt is recorded then.
+#
+# An endpoint whose circuit is not closed gives nothing but, when its time has come, one probe: what a person
+# asked for, else the oldest that is due. Its row is locked for that and says half open until the lease ends,
+# so that of many workers one probes. It is passed over where it is locked, as deliveries are: nothing waits.
 _CLAIM = text(
     """
-    WITH due AS MATERIALIZED (
+    WITH ready AS MATERIALIZED (
+        SELECT e.id, first.id AS delivery_id
+        FROM webhook_endpoints e
+        CROSS JOIN LATERAL (
+            SELECT found.id FROM (
+                (SELECT 1 AS place, w.id FROM webhook_deliveries w
+                 WHERE w.id = e.circuit_wanted AND w.endpoint_id = e.id AND w.status = 'pending'
+                   AND w.next_attempt_at <= :now AND w.tries < :max_tries)
+                UNION ALL
+                (SELECT 2, p.id FROM webhook_deliveries p
+                 WHERE p.endpoint_id = e.id AND p.status = 'pending' AND p.next_attempt_at <= :now
+                   AND p.tries < :max_tries
+                 ORDER BY p.next_attempt_at, p.id LIMIT 1)
+            ) AS found ORDER BY found.place LIMIT 1
+        ) AS first
+        WHERE e.status = 'active' AND e.circuit_state <> 'closed' AND e.circuit_until <= :now
+        ORDER BY e.circuit_until
+        LIMIT least(CAST(:probes AS integer), CAST(:limit AS integer))
+        FOR NO KEY UPDATE OF e SKIP LOCKED
+    ), probe AS MATERIALIZED (
+        SELECT d.id, d.leased_at AS lost_at
+        FROM ready JOIN webhook_deliveries d ON d.id = ready.delivery_id
+        WHERE d.status = 'pending' AND d.next_attempt_at <= :now
+        FOR UPDATE OF d SKIP LOCKED
+    ), due AS MATERIALIZED (
         SELECT d.id, d.leased_at AS lost_at
         FROM webhook_endpoints e
         LEFT JOIN unnest(CAST(:busy_ids AS uuid[]), CAST(:busy_counts AS integer[]))
@@ -28,22 +56,30 @@ _CLAIM = text(
             LIMIT greatest(CAST(:per_endpoint AS integer) - coalesce(busy.held, 0), 0)
             FOR UPDATE SKIP LOCKED
         ) AS d
-        WHERE e.status = 'active'
+        WHERE e.status = 'active' AND e.circuit_state = 'closed'
         ORDER BY row_number() OVER (PARTITION BY e.id ORDER BY d.next_attempt_at, d.id), d.next_attempt_at
-        LIMIT :limit
+        LIMIT :limit - (SELECT count(*) FROM probe)
+    ), taken AS (
+        SELECT id, lost_at, false AS probe FROM due UNION ALL SELECT id, lost_at, true FROM probe
     ), claimed AS (
         UPDATE webhook_deliveries d
         SET lease_token = :token, leased_at = :now, lease_until = :lease_until,
             next_attempt_at = :lease_until, attempts = d.attempts + 1, tries = d.tries + 1
-        FROM due WHERE d.id = due.id
-        RETURNING d.id, d.endpoint_id, d.notification_id, d.attempts, d.tries, d.created_at, due.lost_at
+        FROM taken WHERE d.id = taken.id
+        RETURNING d.id, d.endpoint_id, d.notification_id, d.attempts, d.tries, d.created_at, taken.lost_at,
+            taken.probe
+    ), half_opened AS (
+        UPDATE webhook_endpoints e
+        SET circuit_state = 'half_open', circuit_until = :lease_until, circuit_wanted = NULL
+        FROM claimed WHERE claimed.probe AND e.id = claimed.endpoint_id
     ), lost AS (
         INSERT INTO webhook_attempts (delivery_id, number, started_at, succeeded, error)
         SELECT id, attempts - 1, lost_at, false, 'worker_lost' FROM claimed WHERE lost_at IS NOT NULL
         ON CONFLICT (delivery_id, number) DO NOTHING
     )
     SELECT c.id, c.endpoint_id, c.notification_id, c.attempts, c.tries, e.url, n.body, n.traceparent,
-           n.occurred_at, c.created_at > n.recorded_at AS replayed
+           n.occurred_at, c.created_at > n.recorded_at AS replayed, c.probe,
+           c.probe OR coalesce(e.circuit_since > c.created_at, false) AS held_back
     FROM claimed c JOIN webhook_endpoints e ON e.id = c.endpoint_id
     JOIN notifications n ON n.id = c.notification_id
     """
@@ -110,16 +146,31 @@ _SWEEP_LOST = text(
     FROM lost WHERE d.id = lost.id
     """
 )
+# Our own lateness: what waits for a receiver's circuit is left out, and counts from when that closed.
 _BACKLOG = text(
     """
-    SELECT count(*) AS due, min(next_attempt_at) AS oldest FROM (
-        SELECT d.next_attempt_at FROM webhook_endpoints e CROSS JOIN LATERAL (
+    SELECT count(*) AS due, min(due_at) AS oldest FROM (
+        SELECT greatest(d.next_attempt_at, e.circuit_since) AS due_at
+        FROM webhook_endpoints e CROSS JOIN LATERAL (
             SELECT p.next_attempt_at FROM webhook_deliveries p
             WHERE p.endpoint_id = e.id AND p.status = 'pending' AND p.next_attempt_at <= :now
             ORDER BY p.next_attempt_at LIMIT :limit
         ) AS d
-        WHERE e.status = 'active' LIMIT :limit
+        WHERE e.status = 'active' AND e.circuit_state = 'closed' LIMIT :limit
     ) AS bounded
+    """
+)
+_HELD_BACK = text(
+    """
+    SELECT count(*) AS active, count(*) FILTER (WHERE circuit_state <> 'closed') AS open,
+        (SELECT count(*) FROM (
+            SELECT FROM webhook_endpoints e CROSS JOIN LATERAL (
+                SELECT FROM webhook_deliveries p
+                WHERE p.endpoint_id = e.id AND p.status = 'pending' AND p.next_attempt_at <= :now LIMIT :limit
+            ) AS d
+            WHERE e.status = 'active' AND e.circuit_state <> 'closed' LIMIT :limit
+        ) AS bounded) AS deliveries
+    FROM webhook_endpoints WHERE status = 'active'
     """
 )
 
@@ -132,13 +183,14 @@ async def claim(
     token: UUID,
     held: Mapping[UUID, int],
     per_endpoint: int,
+    probes: int,
     max_tries: int,
     limit: int,
 ) -> list[Claim]:
     """Take up to `limit` due deliveries until `lease_until`, no more for an endpoint than it has room for.
 
-    `held` says how many the caller has in hand for an endpoint. What another worker is claiming
-    is passed over.
+    `held` says how many the caller has in hand for an endpoint. Up to `probes` of them try a circuit that is
+    not closed, one each. What another worker is claiming is passed over.
     """
     parameters = {
         "now": now,
@@ -147,6 +199,7 @@ async def claim(
         "busy_ids": list(held),
         "busy_counts": list(held.values()),
         "per_endpoint": per_endpoint,
+        "probes": probes,
         "max_tries": max_tries,
         "limit": limit,
     }
@@ -164,6 +217,8 @@ async def claim(
             traceparent=row.traceparent,
             occurred_at=row.occurred_at,
             replayed=row.replayed,
+            held_back=row.held_back,
+            probe=row.probe,
         )
         for row in rows
     ]
@@ -197,6 +252,13 @@ async def sweep(connection: AsyncConnection, *, now: datetime, max_tries: int, l
 
 
 async def backlog(connection: AsyncConnection, *, now: datetime, limit: int) -> tuple[int, datetime | None]:
-    """How many deliveries are due (counted up to `limit`), and since when the oldest of them is."""
+    """How many deliveries are due (counted up to `limit`), and since when the oldest waits for us alone."""
     row = (await connection.execute(_BACKLOG, {"now": now, "limit": limit})).one()
     return row.due, row.oldest
+
+
+async def held_back(connection: AsyncConnection, *, now: datetime, limit: int) -> tuple[int, int, int]:
+    """How many endpoints are active, how many of these have a circuit that is not closed, and how many
+    deliveries that are due wait for one (counted up to `limit`)."""
+    row = (await connection.execute(_HELD_BACK, {"now": now, "limit": limit})).one()
+    return row.active, row.open, row.deliveries

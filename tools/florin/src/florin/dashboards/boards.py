@@ -280,6 +280,15 @@ _OWN: dict[str, list[Panel]] = {
         Panel("An attempt takes", _quantiles("florin_webhook_attempt_seconds"), "s"),
         Panel("Due and not sent", [Curve("max(florin_webhook_deliveries_due)")], width=12),
         Panel("Oldest due", [Curve("max(florin_webhook_oldest_due_seconds)")], "s", width=12),
+        Panel(
+            "Circuits that are open, of all endpoints",
+            [
+                Curve("max(florin_webhook_circuits_open)", "open"),
+                Curve("max(florin_webhook_endpoints_active)", "endpoints"),
+            ],
+            width=12,
+        ),
+        Panel("Held back by circuits", [Curve("max(florin_webhook_deliveries_held_back)")], width=12),
     ],
 }
 
