@@ -200,6 +200,25 @@ async def test_plaintext_is_refused(servers: dict[str, Server], kind: str) -> No
         await servers[kind].reach(servers[kind].plain_url)
 
 
+async def test_authorities_are_read_anew_for_each_connection_to_postgres(
+    servers: dict[str, Server], authority: Authority, folder: Path
+) -> None:
+    """One that is renewed while the process runs is believed, and one that is taken back no longer."""
+    file = folder / "authorities.pem"
+    file.write_bytes(authority.file.read_bytes())
+    database = Database(with_authority(servers["postgres"].url, file))
+    try:
+        await database.ping()
+        file.write_bytes(Authority(folder, "successor").file.read_bytes())
+        await database.close()
+        with pytest.raises(DatabaseUnavailable):
+            await database.ping()
+        file.write_bytes(authority.file.read_bytes())
+        await database.ping()
+    finally:
+        await database.close()
+
+
 def told_end(server: str) -> float | None:
     return REGISTRY.get_sample_value("florin_server_certificate_expiry_timestamp_seconds", {"server": server})
 

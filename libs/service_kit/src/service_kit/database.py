@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from service_kit import database_server
-from service_kit.database_tls import tls_argument
+from service_kit.database_tls import TLS_WORDS, connect_by_tls
 from service_kit.telemetry.traces import database_span
 
 CONNECT_TIMEOUT_S = 5.0
@@ -155,7 +155,7 @@ def create_engine(
 ) -> AsyncEngine:
     """The engine every process uses: bounded pool, bounded waits, no parameter ever printed in an error."""
     address, tls = _driver_url(url.get_secret_value() if isinstance(url, SecretStr) else url)
-    return create_async_engine(
+    engine = create_async_engine(
         address,
         hide_parameters=True,
         pool_size=pool_size,
@@ -168,9 +168,10 @@ def create_engine(
             "command_timeout": command_timeout_s,
             "prepared_statement_cache_size": 500,
             "server_settings": {"application_name": application_name, **PLANNING},
-            **tls,
         },
     )
+    connect_by_tls(engine.sync_engine, tls)
+    return engine
 
 
 def is_outage(error: BaseException) -> bool:
@@ -287,6 +288,5 @@ def _driver_url(url: str) -> tuple[URL, dict[str, Any]]:
     address = make_url(url)
     if address.get_backend_name() not in {"postgresql", "postgres"}:
         raise ValueError("the database URL must begin with postgresql://")
-    query = dict(address.query)
-    tls = tls_argument(query)
-    return address.set(drivername="postgresql+asyncpg", query=query), tls
+    tls = {word: told for word, told in address.query.items() if word in TLS_WORDS}
+    return address.difference_update_query(tls).set(drivername="postgresql+asyncpg"), tls

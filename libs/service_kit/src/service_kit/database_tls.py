@@ -1,9 +1,12 @@
 """TLS to Postgres, told in the URL the way libpq has it: sslmode, sslrootcert, sslcert, sslkey."""
 
 import ssl
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from sqlalchemy import Engine, event
+
+TLS_WORDS = frozenset({"sslmode", "ssl", "sslrootcert", "sslcert", "sslkey"})
 _WITHOUT_VERIFICATION = {"disable", "allow", "prefer", "require"}
 _VERIFIED = {"verify-ca", "verify-full"}
 
@@ -36,3 +39,17 @@ def tls_argument(query: MutableMapping[str, Any]) -> dict[str, Any]:
     if certificate is not None:
         context.load_cert_chain(certificate, key)
     return {"ssl": context}
+
+
+def connect_by_tls(engine: Engine, told: Mapping[str, Any]) -> None:
+    """Makes each connection go by these TLS words and by the files as they are when it is opened.
+
+    Authorities change while processes run. Raises `ValueError` as `tls_argument` does, and OSError for a file
+    that is not there.
+    """
+    if not tls_argument(dict(told)):
+        return
+
+    @event.listens_for(engine, "do_connect")
+    def read_anew(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        parameters |= tls_argument(dict(told))
