@@ -1,13 +1,11 @@
-"""What the documents name exists: pages, commands, targets, metrics, variables, tables."""
+"""What the documents name exists: pages, targets, metrics, variables, tables. Commands: test_commands."""
 
 import re
 from pathlib import Path
 
 import pytest
-import typer
 from contracts.catalogue import BY_NAME
 from florin import metrics_page
-from florin.cli import app
 from florin.services import PROCESSES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,15 +28,6 @@ def _code_in(text: str) -> str:
     return "\n".join([*blocks, *re.findall(r"`[^`\n]+`", _without_code(text))])
 
 
-def _commands() -> set[str]:
-    """Every command of the command line, groups' commands with their group: `up`, `topology apply`."""
-    names: set[str] = set()
-    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
-        names.add(name)
-        names |= {f"{name} {inner}" for inner in getattr(command, "commands", {})}
-    return names
-
-
 def _source(*patterns: str) -> str:
     return "\n".join(file.read_text() for pattern in patterns for file in sorted(ROOT.glob(pattern)))
 
@@ -50,16 +39,6 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
         link for link in links if not link.startswith("https://") and not (page.parent / link).exists()
     ]
     assert missing == []
-
-
-@every_page
-def test_every_florin_command_exists(page: Path) -> None:
-    pattern = r"(?:^|[\s`/])florin ([a-z][a-z-]+)(?: ([a-z][a-z-]*))?"
-    commands = _commands()
-    groups = {name.split()[0] for name in commands if " " in name}
-    for first, second in re.findall(pattern, _code_in(page.read_text()), re.MULTILINE):
-        named = f"{first} {second}" if first in groups else first
-        assert named in commands or named.strip() in groups
 
 
 @every_page
