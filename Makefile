@@ -91,7 +91,7 @@ CREATED ?= $(shell git log -1 --format=%cI 2>/dev/null || echo 1970-01-01T00:00:
 IMAGES := transaction account fraud notification identity tools
 RELEASE := python3 -m scripts.release
 TRIVY_IMAGE ?= aquasec/trivy:0.65.0
-TRIVY := docker run --rm -v "$(CURDIR):/given:ro" $(TRIVY_IMAGE)
+TRIVY := docker run --rm -v "$(CURDIR):/given:ro" -v "$(CURDIR)/build/trivy:/root/.cache/trivy" $(TRIVY_IMAGE)
 KNOWN_FAULTS := --quiet --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1
 
 images: ## build the images florin/<service> and florin/tools (VERSION=...)
