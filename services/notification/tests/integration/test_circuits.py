@@ -108,7 +108,7 @@ async def test_of_many_workers_one_probes(stage: Stage, receiver: Receiver) -> N
         stage.clock.advance(minutes=-10)
         await stage.hear(stage.event())
         stage.clock.advance(minutes=10)
-        async with asyncio.timeout(5), stage.database.transaction() as second:
+        async with asyncio.timeout(20), stage.database.transaction() as second:
             assert await claim(stage, second) == []
     async with stage.database.transaction() as third:
         assert await claim(stage, third) == []
@@ -132,7 +132,7 @@ async def test_a_probe_that_dies_with_its_worker_is_made_again_by_another(
     arrived = asyncio.Event()
     receiver.fault, receiver.on_request = "silent", lambda _request: arrived.set()
     dying = asyncio.create_task(stage.worker(send=SendLimits(total_s=60)).run_until_idle())
-    await asyncio.wait_for(arrived.wait(), 5)
+    await asyncio.wait_for(arrived.wait(), 20)
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
     receiver.fault, receiver.status = None, 200
@@ -166,7 +166,7 @@ async def test_receivers_that_hang_leave_the_places_to_those_that_do_not(
 
     limits = WorkerLimits(concurrency=8, per_endpoint=2, poll_s=0.05)
     async with at_work(stage.worker(limits=limits, send=SendLimits(total_s=60))):
-        await eventually(lambda: told("/well") == 10, timeout_s=10)
+        await eventually(lambda: told("/well") == 10, timeout_s=30)
         assert told("/hangs") <= limits.probes == 2
         receiver.release()
 
@@ -209,7 +209,7 @@ async def test_what_a_person_asks_for_while_a_probe_is_on_its_way_comes_right_af
     arrived = asyncio.Event()
     receiver.fault, receiver.on_request = "silent", lambda _request: arrived.set()
     probing = asyncio.create_task(stage.worker().run_until_idle())
-    await asyncio.wait_for(arrived.wait(), 5)
+    await asyncio.wait_for(arrived.wait(), 20)
     await stage.api.post(f"/v1/webhook-endpoints/{endpoint['id']}/test")
     assert len(receiver.requests) == 1, "two probes at once"
     receiver.fault = None
