@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from notification_service.delivery.worker import WorkerLimits
 from notification_service.operations.sweep_deliveries import sweep_deliveries
 from notification_service.outbound.sender import SendLimits
+from notification_service.persistence import endpoints
 from service_kit.database import Database
 from sqlalchemy import text
 from testkit.databases import ServiceDatabase
@@ -161,6 +163,26 @@ async def test_two_workers_never_send_the_same_delivery(stage: Stage, receiver: 
     await workers[0].run_until_idle()
     assert len(receiver.ids()) == 60
     assert len(set(receiver.ids())) == 60
+
+
+async def test_a_retry_by_hand_and_a_worker_that_records_do_not_deadlock(
+    stage: Stage, receiver: Receiver
+) -> None:
+    """Both lock the endpoint before its delivery: who comes second holds nothing that the first needs."""
+    endpoint = await stage.register(receiver.url())
+    await stage.hear(stage.event())
+    receiver.status = 500
+    await stage.worker().run_until_idle()
+    [delivery] = await stage.deliveries()
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with stage.database.transaction() as recording:
+        await endpoints.load_many_for_update(recording, [UUID(endpoint["id"])])
+        retrying = asyncio.create_task(stage.api.post(f"/v1/webhook-deliveries/{delivery['id']}/retry"))
+        waits: list[object] = await eventually(lambda: stage.rows(waiting))
+        assert waits
+        settled = text("UPDATE webhook_deliveries SET last_status_code = 503 WHERE id = :id")
+        await recording.execute(settled, {"id": UUID(delivery["id"])})
+    assert (await retrying).status_code == 202
 
 
 async def test_sending_holds_no_database_connection(
