@@ -1,6 +1,7 @@
 """What the documents name exists: pages, targets, metrics, variables, tables. Commands: test_commands."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,21 @@ def _source(*patterns: str) -> str:
     return "\n".join(file.read_text() for pattern in patterns for file in sorted(ROOT.glob(pattern)))
 
 
+def _anchors(page: Path) -> set[str]:
+    """What a link may name in a page: its headings, as they are shown on the web."""
+    headings = re.findall(r"^#+ (.+)$", _without_code(page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
 @every_page
-def test_every_link_leads_to_a_file(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", _without_code(page.read_text()))
-    missing = [
-        link for link in links if not link.startswith("https://") and not (page.parent / link).exists()
-    ]
+def test_every_link_leads_to_a_file_and_to_a_heading_of_it(page: Path) -> None:
+    missing = []
+    for path, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", _without_code(page.read_text())):
+        target = page.parent / path if path else page
+        if path.startswith("https://"):
+            continue
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            missing.append(f"{path}#{anchor}")
     assert missing == []
 
 
@@ -45,6 +55,14 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 def test_every_make_target_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z0-9-]+)", _code_in(page.read_text()))) <= targets
+
+
+def test_make_help_shows_every_target_that_is_for_people() -> None:
+    """Those with a digit in their name too."""
+    written = set(re.findall(r"^([^\s:.#]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^  make (\S+)", shown, re.MULTILINE)) == written
+    assert len(written) > 20
 
 
 @every_page
