@@ -137,7 +137,7 @@ def _stop_and_restart_one(shell: Shell) -> None:
 
 def _ask_by_sql(shell: Shell) -> None:
     """Everything can be read, sessions of others too, and nothing changed."""
-    asked = "SELECT count(*) AS seen FROM pg_stat_activity WHERE usename = 'account_app' AND query <> ''"
+    asked = "SELECT count(*) AS seen FROM pg_stat_activity WHERE usename = 'account_app' AND state <> ''"
     (row,) = json.loads(shell.florin("sql", asked, "--json").stdout)
     assert row["seen"] > 0
     refused = shell.florin("sql", "DELETE FROM account.accounts")
