@@ -43,16 +43,21 @@ def main() -> int:
     parser.add_argument(
         "--from", dest="first", choices=list(STEPS), default="build", help="on one that was kept"
     )
+    parser.add_argument(
+        "--images", metavar="VERSION", help="those that are built already, and none of this checkout"
+    )
     given = parser.parse_args()
     try:
-        by = engine.bring()
+        brought = engine.bring()
     except engine.NoEngine as reason:
         console.print(f"[yellow]compose-test skipped:[/] {escape(str(reason))}")
         return 0
-    project, figures = Project("florin-test", "compose-test", SINK), {"engine": by}
+    project = Project("florin-test", given.images or "compose-test", {**SINK, **brought.settings})
+    figures = {"engine": brought.how}
     try:
         for name in list(STEPS)[list(STEPS).index(given.first) :]:
-            _timed(STEPS[name], project, figures)
+            if not (given.images and name == steps.build.__name__):
+                _timed(STEPS[name], project, figures)
     except Failed as failure:
         console.print("[bold red]compose-test failed:[/]", escape(str(failure)))
         return 1

@@ -26,7 +26,7 @@ SERVICES = ("transaction", "account", "fraud", "notification", "identity")
 def build(project: Project, figures: Figures) -> None:
     """The images of this checkout."""
     project.compose("--profile", "tools", "build", "-q", timeout_s=1_800)
-    base = _megabytes(project, engine.IMAGES[0])
+    base = _megabytes(project, engine.IMAGES["PYTHON_IMAGE"])
     for name in (*SERVICES, "tools"):
         own = _megabytes(project, f"florin/{name}:{project.version}") - base
         figures[f"florin/{name}, above its base"] = f"{own:.0f} MB"
