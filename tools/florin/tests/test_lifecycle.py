@@ -115,6 +115,8 @@ def test_a_stack_from_up_to_down(shell: Shell) -> None:
     assert shell.florin("down").returncode == 0
     assert processes_of(shell.run_dir) == []
     assert (shell.run_dir / "credentials.json").exists()
+    assert shell.florin("down", "--wipe").returncode == 0
+    assert list(shell.run_dir.glob("*.json")) == []
 
 
 def _stop_and_restart_one(shell: Shell) -> None:

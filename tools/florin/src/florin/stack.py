@@ -141,8 +141,8 @@ class Stack:
             if wipe:
                 for service in self.backing.values():
                     service.wipe()
-                for name in ("credentials", "keyring", "api-keys", "identity-keys", "stack"):
-                    (self.run_dir / f"{name}.json").unlink(missing_ok=True)
+                for document in self.run_dir.glob("*.json"):  # every key and password
+                    document.unlink()
 
     def status(self) -> list[Part]:
         """Every part, backing services first."""
