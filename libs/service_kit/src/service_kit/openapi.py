@@ -50,7 +50,7 @@ _ALWAYS = {
     "422": "A field is wrong; `errors` names each.",
     "429": "Too many requests; retry after the seconds of Retry-After.",
     "500": "A fault of ours.",
-    "503": "Temporarily unavailable; retry with the same Idempotency-Key.",
+    "503": "Temporarily unavailable; retry, a change with the same Idempotency-Key.",
 }
 _WITH_PATH = {"404": "There is no such thing, or it belongs to another client."}
 _WITH_BODY = {

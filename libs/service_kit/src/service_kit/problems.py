@@ -105,7 +105,7 @@ def temporarily_unavailable() -> Problem:
         "temporarily_unavailable",
         "Temporarily unavailable",
         "The service cannot answer for the moment and the outcome of this request is unknown. "
-        "Retry it with the same Idempotency-Key: it will not be done twice.",
+        "Retry it, and a change with the same Idempotency-Key: it will not be done twice.",
         headers={"retry-after": str(RETRY_AFTER_S)},
     )
 
@@ -127,7 +127,8 @@ def internal_error() -> Problem:
         500,
         "internal_error",
         "Internal error",
-        "Something went wrong on our side. Retry with the same Idempotency-Key, or ask with the trace_id.",
+        "Something went wrong on our side. Retry, a change with the same Idempotency-Key, or ask with the "
+        "trace_id.",
     )
 
 
