@@ -131,6 +131,8 @@ async def test_all_orders_settle_once_and_the_books_are_right(office: Office) ->
     await office.assert_the_books_are_right()
 
 
+# What `make test` kills each time is in the fault walk and in the tests of imports.
+@pytest.mark.slow
 async def test_killing_every_part_once_changes_nothing_about_the_end(office: Office) -> None:
     """Each service's process, then the broker, then Postgres: SIGKILL and started again, in mid-import."""
     await office.florin("import", "accounts", str(ORDERS / "accounts.csv"))
